@@ -1,0 +1,67 @@
+# make         set up what is missing: Python packages, LiveKit server, models, page
+# make run     the same, then start Eloquence; Ctrl-C stops it
+# make dev     the same with debug messages
+# make test    every test, with the real server, models and browser
+# make check   what needs no running: style, types, lock files
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+PAGE := agent/web/page
+STATIC := agent/web/static/index.html
+MANIFEST := plugins/livekit-plugins-local/livekit/plugins/local/models/manifest.toml
+
+# uv from the search path if it works there, else from PyPI into a place of its own.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
+export UV_PYTHON_DOWNLOADS := never
+
+.DELETE_ON_ERROR:
+.PHONY: bootstrap run dev test check fetch
+
+bootstrap: .venv/.fetched $(STATIC)
+
+run: bootstrap
+	@$(BIN)/eloquence up
+
+dev: bootstrap
+	@LOG_LEVEL=DEBUG $(BIN)/eloquence up
+
+test: bootstrap fetch
+	@scripts/system-packages --required "chromium|chromium-browser=chromium"
+	npm --prefix $(PAGE) test
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: .venv/.synced $(PAGE)/node_modules/.package-lock.json
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy agent plugins tests $(wildcard bench/*.py)
+	npm --prefix $(PAGE) run check
+	$(UV) lock --check
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	@echo '*' > .uv/.gitignore
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/.synced: uv.lock pyproject.toml $(wildcard plugins/*/pyproject.toml) | $(filter .uv/%,$(UV))
+	$(UV) sync --frozen --python $(PYTHON)
+	@touch $@
+
+# A marker makes later runs start at once; `eloquence up` fetches what has gone missing since.
+.venv/.fetched: .venv/.synced $(MANIFEST) agent/livekit/__init__.py
+	@$(MAKE) --no-print-directory fetch
+	@touch $@
+
+fetch: .venv/.synced
+	@scripts/system-packages espeak-ng=espeak-ng
+	@$(BIN)/eloquence livekit-server
+	@$(BIN)/eloquence models pull
+
+$(PAGE)/node_modules/.package-lock.json: $(PAGE)/package.json $(PAGE)/package-lock.json
+	npm --prefix $(PAGE) ci
+	@touch $@
+
+$(STATIC): $(PAGE)/node_modules/.package-lock.json $(wildcard $(PAGE)/*.html $(PAGE)/*.ts $(PAGE)/*.json $(PAGE)/src/* $(PAGE)/public/*)
+	npm --prefix $(PAGE) run build
+	@touch $@

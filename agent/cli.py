@@ -1,0 +1,151 @@
+"""The command line, ``eloquence``.
+
+Commands import what they run only when they run it, so that every process loads no more than it
+needs and ``eloquence --help`` answers at once.
+"""
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from agent.errors import UserError
+
+app = typer.Typer(
+    name="eloquence",
+    help="A self-hosted, real-time voice agent on LiveKit.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+# For commands whose arguments, `--help` included, another module defines.
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def main() -> None:
+    """Run the command line; what a person can put right is one line, without a traceback."""
+    try:
+        app()
+    except readable_errors() as error:
+        typer.echo(f"eloquence: {error}", err=True)
+        sys.exit(1)
+
+
+def readable_errors() -> tuple[type[Exception], ...]:
+    """Return the errors whose text is one sentence for people.
+
+    A module that was never imported has raised nothing, and stays unloaded.
+    """
+    classes: list[type[Exception]] = [UserError]
+    for module, name in (
+        ("livekit.plugins.local.errors", "EngineError"),
+        ("livekit.plugins.local.models", "ModelError"),
+    ):
+        if module in sys.modules:
+            classes.append(getattr(sys.modules[module], name))
+    return tuple(classes)
+
+
+@app.command()
+def up(
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page when it is ready.")
+    ] = True,
+) -> None:
+    """Start everything, and stop it all with Ctrl-C."""
+    from agent.settings import load
+    from agent.up.run import run
+
+    run(load(), browser=browser)
+
+
+@app.command()
+def engine() -> None:
+    """Run the speech engine: recognition and synthesis for all calls."""
+    from agent.engine_process import run
+    from agent.settings import load
+
+    run(load())
+
+
+@app.command()
+def llm() -> None:
+    """Run the embedded language model's server."""
+    from agent.llm_server import run
+    from agent.settings import load
+
+    run(load(), typer.echo)
+
+
+@app.command()
+def worker() -> None:
+    """Run the worker, which joins calls as the agent."""
+    from agent.settings import load
+    from agent.worker import run
+
+    run(load())
+
+
+@app.command()
+def web() -> None:
+    """Serve the page and the token endpoint."""
+    from agent import logs
+    from agent.settings import load
+    from agent.web.app import run
+
+    settings = load()
+    logs.setup(settings.log_level)
+    run(settings)
+
+
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def call(context: typer.Context) -> None:
+    """Call the agent with recorded speech and measure how it answers."""
+    from agent.caller.cli import call as command
+
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single.command()(command)
+    _pass_on(context, single)
+
+
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def models(context: typer.Context) -> None:
+    """Fetch, list and verify the models."""
+    from agent.models_cli import app as group
+
+    _pass_on(context, group)
+
+
+@app.command("livekit-server")
+def livekit_server() -> None:
+    """Print the command that starts the LiveKit server, after installing one if need be."""
+    from agent.livekit.binary import server_command
+    from agent.settings import load
+
+    settings = load()
+    if settings.livekit_url is not None:
+        typer.echo("LIVEKIT_URL names a server that runs elsewhere; none is needed here.")
+        return
+    argv = asyncio.run(server_command(settings, lambda line: typer.echo(line, err=True)))
+    typer.echo(shlex.join(argv))
+
+
+@app.command()
+def settings(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print tables instead of an .env file.")
+    ] = False,
+) -> None:
+    """Print every setting with its meaning and default, in the form of an .env file."""
+    from agent.settings_doc import env_example, markdown_tables
+
+    typer.echo(markdown_tables() if markdown else env_example(), nl=False)
+
+
+def _pass_on(context: typer.Context, target: typer.Typer) -> None:
+    command: Callable[..., None] = typer.main.get_command(target)
+    command(args=context.args, prog_name=context.command_path)

@@ -1,0 +1,38 @@
+"""Getting the language model's server ready for a caller's first question."""
+
+from contextlib import suppress
+
+from openai import AsyncOpenAI, OpenAIError
+
+from agent.settings import Settings
+
+
+async def connect_once(settings: Settings) -> None:
+    """List the models, which imports and builds what the first request of a process needs."""
+    # Only a preparation: a server that is down is reported when a caller waits for an answer.
+    with suppress(OpenAIError):
+        async with _client(settings, timeout=5.0) as client:
+            await client.models.list()
+
+
+async def prime(settings: Settings, instructions: str, greeting: str) -> None:
+    """Let the server read the beginning of a conversation, so that its prompt cache holds it."""
+    with suppress(OpenAIError):
+        async with _client(settings, timeout=settings.llm_timeout) as client:
+            await client.chat.completions.create(
+                model=settings.llm_model,
+                messages=[
+                    {"role": "system", "content": instructions},
+                    {"role": "assistant", "content": greeting},
+                ],
+                max_completion_tokens=1,
+            )
+
+
+def _client(settings: Settings, *, timeout: float) -> AsyncOpenAI:
+    return AsyncOpenAI(
+        base_url=settings.llm_url,
+        api_key=settings.llm_api_key.get_secret_value(),
+        max_retries=0,
+        timeout=timeout,
+    )

@@ -1,0 +1,46 @@
+"""Where Eloquence keeps what it downloads, generates and listens on."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+# A Unix socket path must fit in `sockaddr_un.sun_path`: 108 bytes on Linux, 104 on macOS.
+MAX_SOCKET_PATH = 100
+
+
+def default_cache_dir() -> Path:
+    """Return the per-user cache directory (``~/.cache/eloquence`` on Linux)."""
+    return user_cache_path("eloquence")
+
+
+def default_engine_url(cache_dir: Path) -> str:
+    """Return the address on which the engine listens when none is configured.
+
+    Args:
+        cache_dir: The cache directory; the socket lives in its ``run`` folder, which only the
+            owner may enter, unless that path is too long for a socket.
+
+    Returns:
+        A ``unix:`` URL.
+    """
+    path = cache_dir / "run" / "engine.sock"
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        digest = f"{hash_text(str(cache_dir))}-{os.getuid()}"
+        path = Path(tempfile.gettempdir()) / f"eloquence-{digest}" / "engine.sock"
+    return f"unix:{path}"
+
+
+def hash_text(text: str) -> str:
+    """Return a short, stable, file-name-safe digest of ``text``."""
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def private_dir(path: Path) -> Path:
+    """Create ``path`` (and its parents) readable by the owner alone, and return it."""
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path

@@ -1,0 +1,147 @@
+"""One call: the session between a caller and the agent, inside a job process."""
+
+import asyncio
+import json
+import logging
+
+from livekit.agents import (
+    AgentSession,
+    APIConnectOptions,
+    APIError,
+    ErrorEvent,
+    JobContext,
+    UserInputTranscribedEvent,
+    inference,
+    room_io,
+)
+from livekit.agents.llm import LLMError
+from livekit.agents.stt import STTError
+from livekit.agents.voice.agent_session import SessionConnectOptions
+from livekit.plugins import local, openai
+
+from agent.assistant import Assistant, apology, greeting, instructions
+from agent.language_model import prime
+from agent.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+# The engine answers within a second or not at all; its restart takes a few.
+_SPEECH_OPTIONS = APIConnectOptions(max_retry=5, retry_interval=1.0, timeout=5.0)
+
+
+async def run_call(ctx: JobContext, settings: Settings) -> None:
+    """Join the room of a job and talk until the caller leaves."""
+    language = caller_language(ctx.job.metadata, settings)
+    voice = local.TTS(engine=settings.engine_address, language=language, speed=settings.tts_speed)
+    session = build_session(settings, voice)
+    follow_language(session, voice)
+    guard_against_failures(session, voice, settings)
+    await session.start(
+        Assistant(settings),
+        room=ctx.room,
+        room_options=room_io.RoomOptions(),
+        record=False,
+        # A participant could otherwise read the conversation and drive the session.
+        session_host=False,
+    )
+    words = greeting(settings, language)
+    session.say(words)
+    if settings.embedded_llm:
+        # While the greeting is heard; the caller's first question then costs only itself.
+        await prime(settings, instructions(settings), words)
+
+
+def build_session(settings: Settings, voice: local.TTS) -> AgentSession[None]:
+    """Assemble a session in which nothing leaves the machines named in the settings."""
+    return AgentSession(
+        stt=local.STT(
+            engine=settings.engine_address,
+            languages=settings.languages,
+            model=settings.stt_model,
+        ),
+        llm=openai.LLM(
+            model=settings.llm_model,
+            base_url=settings.llm_url,
+            api_key=settings.llm_api_key.get_secret_value(),
+            max_completion_tokens=settings.llm_max_tokens,
+            # Strict schemas make every argument required, which vLLM and llama.cpp mishandle.
+            _strict_tool_schema=False,
+        ),
+        tts=voice,
+        vad=inference.VAD(),
+        turn_handling={
+            # Named on purpose: the defaults may choose a hosted service.
+            "turn_detection": inference.TurnDetector(version="v1-mini"),
+            "interruption": {"mode": "vad"},
+            "preemptive_generation": {"enabled": True, "preemptive_tts": False},
+        },
+        # Warm-up would replace the caller's first words by silence while the agent greets.
+        aec_warmup_duration=None,
+        conn_options=SessionConnectOptions(
+            stt_conn_options=_SPEECH_OPTIONS,
+            tts_conn_options=_SPEECH_OPTIONS,
+            llm_conn_options=APIConnectOptions(
+                max_retry=1, retry_interval=1.0, timeout=settings.llm_timeout
+            ),
+        ),
+    )
+
+
+def follow_language(session: AgentSession[None], voice: local.TTS) -> None:
+    """Answer in the voice of the language that the caller speaks."""
+
+    @session.on("user_input_transcribed")
+    def _switch(event: UserInputTranscribedEvent) -> None:
+        if event.is_final and event.language:
+            voice.update_options(language=event.language.language)
+
+
+def guard_against_failures(
+    session: AgentSession[None], voice: local.TTS, settings: Settings
+) -> None:
+    """Tell the operator what failed and what to set; never stay on the line deaf or silent."""
+    closing: set[asyncio.Task[None]] = set()
+
+    @session.on("error")
+    def _explain(event: ErrorEvent) -> None:
+        failure = event.error
+        if getattr(failure, "recoverable", True):
+            return
+        cause = _cause(failure.error)
+        if isinstance(failure, LLMError):
+            _log.error(
+                "the language model at LLM_BASE_URL=%s does not answer properly (%s)",
+                settings.llm_url,
+                cause,
+            )
+            session.say(apology(voice.language), allow_interruptions=True)
+        elif isinstance(failure, STTError) and not isinstance(failure.error, APIError):
+            # The framework stops listening after such an error but keeps the call open.
+            _log.error("speech recognition broke (%s); the call ends", cause)
+            task = asyncio.create_task(session.aclose())
+            closing.add(task)
+            task.add_done_callback(closing.discard)
+        else:
+            _log.error("speech failed (%s); is the engine at ENGINE_URL running?", cause)
+
+
+def caller_language(metadata: str, settings: Settings) -> str:
+    """Return the language in which to greet: the one the client asked for, if it is spoken here.
+
+    Args:
+        metadata: The job's metadata; a client may send ``{"language": "fr"}``.
+        settings: The settings.
+    """
+    try:
+        wanted = json.loads(metadata or "{}")
+    except ValueError:
+        return settings.language
+    language = wanted.get("language") if isinstance(wanted, dict) else None
+    return language if language in settings.languages else settings.language
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost reason, which names what really happened."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__

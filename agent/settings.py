@@ -1,0 +1,237 @@
+"""Every setting of Eloquence: one typed object, read from the environment and ``.env``."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from agent.errors import UserError
+from agent.paths import default_cache_dir, default_engine_url
+
+# Variables that other libraries read: allowed in `.env`, and passed on to every process.
+FOREIGN_VARIABLES = frozenset(
+    {
+        "ALL_PROXY",
+        "CUDA_VISIBLE_DEVICES",
+        "DEEPGRAM_API_KEY",
+        "HF_ENDPOINT",
+        "HF_HUB_OFFLINE",
+        "HF_TOKEN",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "NO_PROXY",
+        "OMP_NUM_THREADS",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+        "TZ",
+    }
+)
+
+CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """The settings; each is the environment variable of the same name in capitals.
+
+    Build it with `load`, which also reads ``.env`` and turns what is wrong into one sentence.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    # LiveKit
+    livekit_url: str | None = Field(
+        None, description="LiveKit server to use; empty starts one on this machine"
+    )
+    livekit_api_key: str | None = Field(
+        None, description="API key; generated for a server that we start"
+    )
+    livekit_api_secret: SecretStr | None = Field(
+        None, description="API secret, 32 characters or more; generated likewise"
+    )
+    livekit_server_bin: Path | None = Field(
+        None, description="`livekit-server` binary to start; empty looks for one"
+    )
+    livekit_port: int = Field(7880, ge=1, le=65535, description="HTTP port of the server we start")
+    livekit_udp_port: int = Field(
+        7882, ge=1, le=65535, description="Media port (UDP) of the server we start"
+    )
+
+    # Agent
+    agent_name: str = Field(
+        "eloquence",
+        min_length=1,
+        max_length=64,
+        description="Name by which calls ask for the agent",
+    )
+    agent_instructions: str | None = Field(
+        None, description="System prompt; empty uses the built-in one"
+    )
+    greeting: str | None = Field(
+        None, description="First words of the agent; empty uses one in the caller's language"
+    )
+    languages: CommaList = Field(
+        ("en", "fr"), description="Languages a caller may speak; the first is the default"
+    )
+    max_calls: int = Field(4, ge=1, description="Simultaneous calls that one worker takes")
+    drain_seconds: int = Field(
+        600, ge=0, description="How long a stopping worker lets its calls finish"
+    )
+
+    # Speech engine
+    engine_url: str | None = Field(
+        None, description="Engine address, `unix:PATH` or `http://HOST:PORT`; empty: a socket here"
+    )
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu` or `cuda:N`"
+    )
+    stt_model: str = Field("whisper-base", description="Speech recognition model")
+    stt_beam_size: int = Field(5, ge=1, le=10, description="Beam width of final transcripts")
+    tts_voices: CommaList = Field(
+        ("en=hibari/heart", "fr=kokoro/ff_siwis"),
+        description="Voice per language, as `language=engine/voice`",
+    )
+    tts_speed: float = Field(1.0, ge=0.5, le=2.0, description="Speaking rate; 1 is the voice's own")
+
+    # Language model
+    llm_base_url: HttpUrl | None = Field(
+        None, description="OpenAI-compatible server (ends in `/v1`); empty runs one here"
+    )
+    llm_model: str = Field(
+        "qwen2.5-coder-1.5b-instruct-q4_k_m", description="Model name sent to that server"
+    )
+    llm_api_key: SecretStr = Field(
+        SecretStr("local"), description="API key of that server, if it wants one"
+    )
+    llm_port: int = Field(8091, ge=1, le=65535, description="Port of the embedded model's server")
+    llm_timeout: float = Field(30.0, gt=0, description="Seconds to wait for the model's first word")
+    llm_max_tokens: int = Field(256, ge=1, description="Longest reply, in tokens")
+    llm_context: int = Field(4096, ge=512, description="Context of the embedded model, in tokens")
+
+    # Processes
+    worker_port: int = Field(8081, ge=1, le=65535, description="Health port of the worker")
+    web_host: str = Field("127.0.0.1", description="Address on which the page is served")
+    web_port: int = Field(8080, ge=1, le=65535, description="Port of the page and of `/token`")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe message to print"
+    )
+    cache_dir: Path = Field(
+        default_factory=default_cache_dir,
+        validation_alias="ELOQUENCE_CACHE_DIR",
+        description="Models, generated keys, sockets; empty uses your cache directory",
+    )
+
+    @field_validator("languages", "tts_voices", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("languages")
+    @classmethod
+    def _check_languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or any(len(code) != 2 or not code.isalpha() for code in value):
+            raise ValueError("must be two-letter language codes such as `en,fr`")
+        return tuple(code.lower() for code in value)
+
+    @field_validator("tts_voices")
+    @classmethod
+    def _check_voices(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            language, _, voice = entry.partition("=")
+            if not language or voice.count("/") != 1:
+                raise ValueError(f"must look like `en=hibari/heart`; {entry!r} does not")
+        return value
+
+    @field_validator("livekit_api_secret")
+    @classmethod
+    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("must have 32 characters or more")
+        return value
+
+    @model_validator(mode="after")
+    def _check_livekit(self) -> Self:
+        if self.livekit_url and not (self.livekit_api_key and self.livekit_api_secret):
+            raise ValueError(
+                "LIVEKIT_URL names a server, so LIVEKIT_API_KEY and LIVEKIT_API_SECRET are needed"
+            )
+        return self
+
+    @property
+    def language(self) -> str:
+        """The language spoken before the caller has said anything."""
+        return self.languages[0]
+
+    @property
+    def voices(self) -> dict[str, str]:
+        """Voice (``engine/name``) per language."""
+        return dict(entry.split("=", 1) for entry in self.tts_voices)
+
+    @property
+    def engine_address(self) -> str:
+        """Address of the engine, configured or not."""
+        return self.engine_url or default_engine_url(self.cache_dir)
+
+    @property
+    def embedded_llm(self) -> bool:
+        """Whether the language model runs on this machine, under our control."""
+        return self.llm_base_url is None
+
+    @property
+    def llm_url(self) -> str:
+        """Base URL of the language model server, ending in ``/v1``."""
+        return str(self.llm_base_url or f"http://127.0.0.1:{self.llm_port}/v1").rstrip("/")
+
+
+def env_name(field: str) -> str:
+    """Return the environment variable that sets ``field``."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else field.upper()
+
+
+def load(env_file: Path | None = None) -> Settings:
+    """Read the settings from the environment and from ``.env`` (the environment wins).
+
+    What ``.env`` sets is put into ``os.environ``, so that child processes and libraries see it.
+
+    Args:
+        env_file: File to read instead of ``.env`` in the current directory.
+
+    Raises:
+        UserError: A variable is unknown or its value is bad; the sentence names it.
+    """
+    path = env_file or Path(".env")
+    for name, value in dotenv_values(path).items():
+        _check_known(name, path)
+        if value is not None:
+            os.environ.setdefault(name, value)
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise UserError(_sentence(error)) from None
+
+
+def _check_known(name: str, path: Path) -> None:
+    known = {env_name(field) for field in Settings.model_fields}
+    if name in known or name.upper() in FOREIGN_VARIABLES:
+        return
+    close = difflib.get_close_matches(name.upper(), known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "see .env.example for the list."
+    raise UserError(f"{path} sets {name}, which is not a setting; {hint}")
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if not first["loc"]:
+        return f"{message}."
+    field = str(first["loc"][0])
+    name = env_name(field) if field in Settings.model_fields else field
+    # Never echo what may be a secret.
+    given = "" if "KEY" in name or "SECRET" in name else f" is {os.environ.get(name)!r}, but it"
+    return f"{name}{given} {message[0].lower()}{message[1:]}."

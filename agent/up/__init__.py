@@ -1,0 +1,1 @@
+"""``eloquence up``: starts every process, follows each, and stops them all."""

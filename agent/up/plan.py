@@ -1,0 +1,173 @@
+"""What `eloquence up` starts, in which environment, and what each part needs."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from agent.livekit.binary import server_command
+from agent.livekit.config import LOOPBACK, loopback_config
+from agent.livekit.keys import server_keys
+from agent.ports import Port
+from agent.readiness import UNIX_SCHEME, Readiness, fetch_readiness
+from agent.settings import Settings
+from agent.up.gates import Probe
+
+# Ctrl-C must not wait for the end of a conversation.
+DRAIN_SECONDS = 2
+# What the LiveKit server, or the Docker client that runs it, may want from our environment.
+SERVER_VARIABLES = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT")
+# Its own log names rooms and participants in every line below a warning.
+SERVER_CHATTER = re.compile(r"^\S+\t(DEBUG|INFO)\t")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One part of the whole.
+
+    Attributes:
+        name: What the status board calls it.
+        probe: Asks whether it can serve.
+        remedy: What to look at when it fails: an imperative clause that names its settings.
+        argv: Program and arguments; empty for a service that others run.
+        env: The whole environment of the process.
+        needs: Services that must be ready before it is started.
+        grace: Seconds that it has to end by itself when it is stopped.
+        chatter: Lines of its output that are not worth showing.
+    """
+
+    name: str
+    probe: Probe
+    remedy: str
+    argv: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    needs: frozenset[str] = frozenset()
+    grace: float = 3.0
+    chatter: re.Pattern[str] | None = None
+
+
+def ports(settings: Settings) -> list[Port]:
+    """Return every port on which the services will listen."""
+    listed = [Port("WEB_PORT", settings.web_port, settings.web_host)]
+    if settings.livekit_url is None:
+        listed.append(Port("LIVEKIT_PORT", settings.livekit_port))
+        listed.append(Port("LIVEKIT_UDP_PORT", settings.livekit_udp_port, udp=True))
+    if settings.embedded_llm:
+        listed.append(Port("LLM_PORT", settings.llm_port))
+    if not settings.engine_address.startswith(UNIX_SCHEME):
+        engine = urlsplit(settings.engine_address)
+        listed.append(Port("ENGINE_URL", engine.port or 80, engine.hostname or LOOPBACK))
+    listed.append(Port("WORKER_PORT", settings.worker_port))
+    return listed
+
+
+async def plan(settings: Settings, say: Callable[[str], None]) -> list[Service]:
+    """Return the services, in the order in which they are shown.
+
+    Args:
+        settings: The settings.
+        say: Told in one line what takes long.
+
+    Raises:
+        UserError: There is no LiveKit server, or its keys are bad.
+    """
+    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    call_env = env | {"DRAIN_SECONDS": str(DRAIN_SECONDS)}
+    if settings.livekit_url is None:
+        keys = server_keys(settings)
+        call_env["LIVEKIT_URL"] = f"ws://{LOOPBACK}:{settings.livekit_port}"
+        call_env["LIVEKIT_API_KEY"] = keys.key
+        call_env["LIVEKIT_API_SECRET"] = keys.secret
+        server_env = {name: os.environ[name] for name in SERVER_VARIABLES if name in os.environ}
+        livekit = Service(
+            "livekit",
+            _probe(f"http://{LOOPBACK}:{settings.livekit_port}", "/"),
+            "check LIVEKIT_PORT and LIVEKIT_UDP_PORT",
+            await server_command(settings, say),
+            server_env | {"LIVEKIT_CONFIG": loopback_config(settings, keys)},
+            grace=1.0,  # with a participant in a room it would stay for as long as they do
+            chatter=None if settings.log_level == "DEBUG" else SERVER_CHATTER,
+        )
+    else:
+        livekit = Service(
+            "livekit",
+            _probe(_http(settings.livekit_url), "/"),
+            "start the server that LIVEKIT_URL names, or correct it",
+        )
+    return [
+        livekit,
+        Service(
+            "engine",
+            _probe(settings.engine_address),
+            "check DEVICE, STT_MODEL, TTS_VOICES and ENGINE_URL",
+            _command("engine"),
+            env,
+        ),
+        _llm(settings, env),
+        Service(
+            "worker",
+            _probe(f"http://{LOOPBACK}:{settings.worker_port}"),
+            "check LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and WORKER_PORT",
+            _command("worker"),
+            call_env,
+            needs=frozenset({"livekit"}),  # it cannot register before
+            grace=DRAIN_SECONDS + 3.0,
+        ),
+        Service(
+            "web",
+            _probe(web_url(settings)),
+            "check WEB_HOST and WEB_PORT",
+            _command("web"),
+            call_env,
+            needs=frozenset({"livekit"}),
+        ),
+    ]
+
+
+def _llm(settings: Settings, env: Mapping[str, str]) -> Service:
+    if settings.embedded_llm:
+        return Service(
+            "llm",
+            _probe(f"http://{LOOPBACK}:{settings.llm_port}", "/health"),
+            "check LLM_MODEL and LLM_PORT",
+            _command("llm"),
+            env,
+        )
+    return Service(
+        "llm",
+        _reachable(settings.llm_url),
+        "start the server that LLM_BASE_URL names, or empty it to use the embedded model",
+    )
+
+
+def web_url(settings: Settings) -> str:
+    """Return the page's address as a browser on this machine opens it."""
+    host = LOOPBACK if settings.web_host in ("0.0.0.0", "::") else settings.web_host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.web_port}"
+
+
+def _command(name: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "agent", name)
+
+
+def _http(url: str) -> str:
+    return re.sub("^ws", "http", url)
+
+
+def _probe(address: str, path: str = "/readyz") -> Probe:
+    async def probe() -> Readiness | None:
+        return await fetch_readiness(address, path)
+
+    return probe
+
+
+def _reachable(address: str) -> Probe:
+    """Return a probe of a server of which only this much can be asked: whether it answers."""
+
+    async def probe() -> Readiness | None:
+        answer = await fetch_readiness(address, "/models")
+        return Readiness(ready=True) if answer else None
+
+    return probe

@@ -1,0 +1,1 @@
+"""The web process: the page, and the endpoint that lets it place a call."""

@@ -1,0 +1,148 @@
+"""Whether the worker can take calls, for LiveKit (its load) and for operators (``/readyz``)."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import ClientError, web
+from livekit import api
+from livekit.agents import AgentServer
+
+from agent.errors import UserError
+from agent.readiness import Readiness, fetch_readiness
+from agent.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_PROBE_SECONDS = 1.0
+
+
+class WorkerHealth:
+    """Watches what a call needs; refuses calls while something is missing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._server: AgentServer | None = None
+        self._registered = False
+        self._livekit = False
+        self._engine = False
+
+    def watch(self, server: AgentServer) -> None:
+        """Follow the registration of ``server``."""
+        self._server = server
+        server.on("worker_registered", self._on_registered)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a call can be taken and answered now."""
+        return self._registered and self._livekit and self._engine
+
+    def load(self) -> float:
+        """Return the load in [0, 1] that LiveKit sees: 1 means no more calls."""
+        if not self._engine or self._server is None:
+            return 1.0
+        return min(1.0, len(self._server.active_jobs) / self._settings.max_calls)
+
+    async def check_key(self) -> None:
+        """Ask LiveKit whether it accepts the key; an unreachable server is left to the retries.
+
+        Raises:
+            UserError: It does not.
+        """
+        settings = self._settings
+        secret = settings.livekit_api_secret
+        async with api.LiveKitAPI(
+            settings.livekit_url,
+            settings.livekit_api_key,
+            secret.get_secret_value() if secret else None,
+        ) as livekit:
+            try:
+                await livekit.room.list_rooms(api.ListRoomsRequest())
+            except api.TwirpError as error:
+                if error.status in (401, 403):
+                    raise UserError(
+                        f"The LiveKit server at {settings.livekit_url} refuses the key; check "
+                        "LIVEKIT_API_KEY and LIVEKIT_API_SECRET."
+                    ) from None
+            except (ClientError, OSError, TimeoutError) as error:
+                _log.error(
+                    "the LiveKit server at LIVEKIT_URL=%s cannot be reached (%s); still trying",
+                    settings.livekit_url,
+                    error,
+                )
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[None]:
+        """Serve ``/healthz`` and ``/readyz`` and keep probing, until the context ends.
+
+        Raises:
+            UserError: The port is taken.
+        """
+        app = web.Application()
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await runner.setup()
+        port = self._settings.worker_port
+        try:
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise UserError(
+                f"Port {port} is taken ({error.strerror}); set WORKER_PORT to a free one."
+            ) from None
+        probing = asyncio.create_task(self._probe_for_ever())
+        try:
+            yield
+        finally:
+            probing.cancel()
+            await asyncio.gather(probing, return_exceptions=True)
+            await runner.cleanup()
+
+    def _on_registered(self, *_: object) -> None:
+        self._registered = True
+        self._livekit = True
+        _log.info("registered with LiveKit as %s", self._settings.agent_name)
+
+    async def _probe_for_ever(self) -> None:
+        while True:
+            was_ready = self._engine
+            self._engine = _ready(await fetch_readiness(self._settings.engine_address))
+            if was_ready != self._engine:
+                _log.info("the speech engine is %s", "ready" if self._engine else "not ready")
+            self._livekit = _ready(await fetch_readiness(self._livekit_http, "/"))
+            # A server that went away forgot this worker; registering again sets it anew.
+            self._registered = self._registered and self._livekit
+            await asyncio.sleep(_PROBE_SECONDS)
+
+    @property
+    def _livekit_http(self) -> str:
+        url = self._settings.livekit_url or ""
+        return url.replace("ws", "http", 1).rstrip("/") if url.startswith("ws") else url
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        parts = {
+            "livekit": (self._registered and self._livekit, "not registered with LiveKit"),
+            "engine": (self._engine, "the speech engine is not ready"),
+        }
+        body = {
+            "ready": self.ready,
+            "components": {
+                name: {
+                    "state": "ready" if good else "loading",
+                    "message": "" if good else message,
+                    "done": None,
+                    "total": None,
+                }
+                for name, (good, message) in parts.items()
+            },
+        }
+        return web.json_response(body, status=200 if self.ready else 503)
+
+
+def _ready(readiness: Readiness | None) -> bool:
+    return readiness is not None and readiness.ready

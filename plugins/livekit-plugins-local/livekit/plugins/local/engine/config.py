@@ -1,0 +1,38 @@
+"""What an engine process needs to know."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def available_cores() -> int:
+    """Return how many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Configuration of one engine process.
+
+    Attributes:
+        address: Where to listen: ``unix:PATH`` or ``http://HOST:PORT``.
+        models_dir: Root of the model store.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        stt_model: Model id of the recogniser.
+        stt_beam_size: Beam width of final transcripts; interims are greedy.
+        voices: Voice (``engine/name``) per two-letter language.
+        threads: Threads per inference.
+    """
+
+    address: str
+    models_dir: Path
+    device: str = "auto"
+    stt_model: str = "whisper-base"
+    stt_beam_size: int = 5
+    voices: dict[str, str] = field(
+        default_factory=lambda: {"en": "hibari/heart", "fr": "kokoro/ff_siwis"}
+    )
+    # More than four threads per inference gain little; calls overlap instead.
+    threads: int = field(default_factory=lambda: min(4, available_cores()))

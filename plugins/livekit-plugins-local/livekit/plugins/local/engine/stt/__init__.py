@@ -1,0 +1,1 @@
+"""Speech to text: models, voice activity, and the utterance in progress."""

@@ -1,0 +1,63 @@
+"""Streaming voice activity detection with Silero VAD (MIT), as shipped inside faster-whisper.
+
+Model and windowing: https://github.com/snakers4/silero-vad. The framework's own VAD model may be
+used only inside a LiveKit agent, which the engine is not.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from faster_whisper.utils import get_assets_path
+from livekit.plugins.local.engine.stt.base import Samples
+
+WINDOW = 512
+"""Samples per decision: 32 ms at 16 kHz."""
+_CONTEXT = 64
+_ENTER, _LEAVE = 0.5, 0.35
+
+
+@cache
+def _session() -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    path = Path(get_assets_path()) / "silero_vad_v6.onnx"
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+class VoiceActivity:
+    """Finds speech in one stream; keeps the model's state between calls."""
+
+    def __init__(self) -> None:
+        self._session = _session()
+        self._h = np.zeros((1, 1, 128), np.float32)
+        self._c = np.zeros((1, 1, 128), np.float32)
+        self._context = np.zeros(_CONTEXT, np.float32)
+        self._pending = np.zeros(0, np.float32)
+        self._speaking = False
+
+    def process(self, audio: Samples) -> list[bool]:
+        """Judge the next audio.
+
+        Args:
+            audio: 16 kHz samples, any number; what does not fill a window waits for the next call.
+
+        Returns:
+            One decision per complete window, in order: is somebody speaking?
+        """
+        audio = np.concatenate([self._pending, audio]) if self._pending.size else audio
+        whole = len(audio) - len(audio) % WINDOW
+        self._pending = audio[whole:].copy()
+        return [self._window(audio[at : at + WINDOW]) for at in range(0, whole, WINDOW)]
+
+    def _window(self, samples: Samples) -> bool:
+        frame = np.concatenate([self._context, samples])[np.newaxis]
+        output, self._h, self._c = self._session.run(
+            None, {"input": frame, "h": self._h, "c": self._c}
+        )
+        self._context = samples[-_CONTEXT:].copy()
+        # Hysteresis keeps a voice that fades within a word from flickering.
+        self._speaking = float(output.ravel()[0]) >= (_LEAVE if self._speaking else _ENTER)
+        return self._speaking

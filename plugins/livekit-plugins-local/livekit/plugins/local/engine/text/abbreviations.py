@@ -1,0 +1,53 @@
+"""Full stops that do not end a sentence: titles, initials, `e.g.`, `p. ex.`, `No. 5`."""
+
+import re
+
+# Always followed by what they introduce, so that their stop never ends a sentence. Those with a
+# capital need it: "5 mm." may well be the end.
+_INTRODUCING = {
+    "en": " Capt Col Dr Gen Gov Hon Lt Messrs Mr Mrs Ms Prof Rep Rev Sen Sgt St esp viz vs ",
+    "es": " dr dra sr sra srta ud uds ",
+    "fr": " Dr MM Me Mgr Mlle Mlles Mme Mmes Pr St Ste apr av c.-à-d cf chap env ex vs ",
+    "it": " arch avv dott dr ing prof sig sigg ",
+    "pt": " dr dra prof profa sr sra ",
+}
+# The same, but only in front of a number: "No. 5", "p. 12", "Jan. 3".
+_NUMBERING = (
+    " apr art aug ch dec eq feb fig jan janv juil jul jun mar no nos nov oct p pp sec sept tél vol "
+)
+_FINAL_DOTTED = ("a.m", "p.m")
+
+_WORD = re.compile(r"[\w.’'-]*$")
+_DOTTED = re.compile(r"(?:\w\.-?)+\w")
+
+
+def is_abbreviation(before: str, following: str, language: str) -> bool:
+    """Tell whether a full stop belongs to an abbreviation that goes on.
+
+    Args:
+        before: The text up to the stop, without it.
+        following: The first character after the stop that is not a space.
+        language: Two-letter code.
+    """
+    match = _WORD.search(before)
+    word = match.group() if match else ""
+    lowered = word.lower()
+    if len(word) == 1 and word.isupper():
+        # An initial; but "So do I. Then" is not one.
+        return not (word == "I" and language == "en")
+    if _DOTTED.fullmatch(word):
+        return lowered not in _FINAL_DOTTED
+    if f" {lowered} " in _NUMBERING and following.isdigit():
+        return True
+    introducing = _INTRODUCING.get(language, "")
+    return f" {word} " in introducing or f" {lowered} " in introducing
+
+
+def drop_stops(text: str, language: str) -> str:
+    """Remove the stops of abbreviations, at which a voice would pause: ``Dr. Who`` → ``Dr Who``."""
+
+    def replace(match: re.Match[str]) -> str:
+        before = text[max(0, match.start() - 40) : match.start()]
+        return "" if is_abbreviation(before, match["next"], language) else "."
+
+    return re.sub(r"\.(?=\s+(?P<next>\w))", replace, text)

@@ -1,0 +1,1 @@
+"""Text to speech: the engines, their voices, and the threads on which they speak."""

@@ -1,0 +1,110 @@
+"""Kokoro: 41 neural voices in English, French, Spanish, Italian, Portuguese and Hindi."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from livekit.plugins.local.engine.tts.audio import silence, trim_silence
+from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Samples
+from livekit.plugins.local.engine.tts.espeak_program import espeak_path
+from livekit.plugins.local.engine.tts.kokoro_model import (
+    MAX_TOKENS,
+    SAMPLE_RATE,
+    SYMBOL_IDS,
+    KokoroModel,
+    load_styles,
+)
+from livekit.plugins.local.engine.tts.phonemes import phonemize
+from livekit.plugins.local.errors import EngineError
+from numpy.typing import NDArray
+
+MODEL = "kokoro-82m-q8"
+VOICES = "kokoro-voices"
+
+# First letter of a voice: the dialect that espeak-ng transcribes for it. Japanese (j) and Chinese
+# (z) voices are left out: espeak-ng transcribes them too poorly.
+_DIALECTS = {
+    "a": "en-us",
+    "b": "en-gb",
+    "e": "es",
+    "f": "fr-fr",
+    "h": "hi",
+    "i": "it",
+    "p": "pt-br",
+}
+_PAUSE_SECONDS = 0.1
+# Where phonemes that are too many may be cut, best first.
+_CUTS = (re.compile(r"[.!?…]”? "), re.compile(r"[,;:—)]”? "), re.compile(r" "))
+
+
+class KokoroEngine:
+    """Runs Kokoro-82M on this machine; phonemes come from the program `espeak-ng`."""
+
+    name = "kokoro"
+    sample_rate = SAMPLE_RATE
+    version = "1.0-q8"
+
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._model: KokoroModel
+        self._files: dict[str, Path] = {}
+        self._styles: dict[str, NDArray[np.float32]] = {}
+
+    def voices(self) -> dict[str, frozenset[str]]:
+        """Return the voices whose files are there and whose language can be transcribed."""
+        return {voice: frozenset({_DIALECTS[voice[0]][:2]}) for voice in self._files}
+
+    def load(self) -> None:
+        """Load the network, list the voices and speak a word, so that the first call is fast."""
+        espeak_path("Kokoro voices")
+        networks = list(self._context.model_dir(MODEL).glob("*.onnx"))
+        files = sorted(self._context.model_dir(VOICES).glob("*.bin"))
+        if len(networks) != 1 or not files:
+            raise EngineError(
+                "failed", f"The model {MODEL} or {VOICES} is incomplete; pull it again."
+            )
+        self._model = KokoroModel(networks[0], self._context.threads)
+        self._files = {file.stem: file for file in files if file.stem[0] in _DIALECTS}
+        voice = next(iter(self._files))
+        language = _DIALECTS[voice[0]][:2]
+        for _ in self.synthesize(
+            "1, 2, 3.", voice=voice, language=language, speed=1.0, cancel=Cancellation()
+        ):
+            pass
+
+    def synthesize(
+        self, text: str, *, voice: str, language: str, speed: float, cancel: Cancellation
+    ) -> Iterator[Samples]:
+        """Speak one clause or sentence; the network makes up to 510 phonemes at a time."""
+        if voice not in self._styles:
+            self._styles[voice] = load_styles(self._files[voice])
+        spelled = phonemize(text, _DIALECTS[voice[0]])
+        phonemes = "".join(symbol for symbol in spelled if symbol in SYMBOL_IDS)
+        if not any(map(str.isalpha, phonemes)):
+            # Signs without a pronunciation: nothing to say, and no reason to break off a reply.
+            yield silence(_PAUSE_SECONDS, SAMPLE_RATE)
+            return
+        chunks = split_phonemes(phonemes, MAX_TOKENS)
+        for index, chunk in enumerate(chunks):
+            if cancel.cancelled:
+                return
+            samples = self._model.run(chunk, self._styles[voice], speed, cancel)
+            if samples is None:
+                return
+            if index:
+                yield silence(_PAUSE_SECONDS, SAMPLE_RATE)
+            yield trim_silence(samples, SAMPLE_RATE)
+
+
+def split_phonemes(phonemes: str, limit: int) -> list[str]:
+    """Cut phonemes into parts of at most `limit`: at sentences, else clauses, else words."""
+    parts: list[str] = []
+    while len(phonemes) > limit:
+        # The space at the cut goes; it may be the first character after the limit.
+        window = phonemes[: limit + 1]
+        cuts = ([match.end() for match in cut.finditer(window)] for cut in _CUTS)
+        end = next((found[-1] for found in cuts if found), limit)
+        parts.append(phonemes[:end].rstrip())
+        phonemes = phonemes[end:].lstrip()
+    return [*parts, phonemes] if phonemes else parts

@@ -1,0 +1,98 @@
+"""The endpoint ``/v1/tts/stream``; see `livekit.plugins.local.protocol`."""
+
+import asyncio
+import time
+from contextlib import aclosing
+from typing import Any
+
+from aiohttp import WSMsgType, web
+from livekit.plugins.local.engine import metrics
+from livekit.plugins.local.engine.text.segmenter import Segmenter, pause_after
+from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
+from livekit.plugins.local.engine.ws import parse
+from livekit.plugins.local.protocol import TTS_SAMPLE_RATE, ProtocolError, TtsStart, encode
+
+Clauses = asyncio.Queue[str | None]
+
+
+async def serve_tts(
+    socket: web.WebSocketResponse, message: dict[str, Any], synthesizer: Synthesizer
+) -> None:
+    """Speak one stream of text until it is all said or the client goes away.
+
+    Raises:
+        EngineError: The voice is unknown, or its engine failed.
+        ProtocolError: The client sent what it may not.
+    """
+    start = _start(message)
+    synthesizer.voices.resolve(start.voice, start.language)
+    await socket.send_str(encode({"type": "ready", "sample_rate": TTS_SAMPLE_RATE}))
+    clauses: Clauses = asyncio.Queue()
+    reader = asyncio.create_task(_read(socket, Segmenter(start.language), clauses))
+    speaker = asyncio.create_task(_speak(socket, start, clauses, synthesizer))
+    try:
+        done, _ = await asyncio.wait({reader, speaker}, return_when=asyncio.FIRST_COMPLETED)
+        # The reader ends first only when the client left or broke the protocol.
+        (speaker if speaker in done else reader).result()
+    finally:
+        # A client that closed has been interrupted: synthesis stops here and now.
+        for task in (reader, speaker):
+            task.cancel()
+        await asyncio.gather(reader, speaker, return_exceptions=True)
+
+
+async def _read(socket: web.WebSocketResponse, segmenter: Segmenter, clauses: Clauses) -> None:
+    """Cut the text into clauses; return when the client closes."""
+    ended = False
+    async for frame in socket:
+        if frame.type is WSMsgType.ERROR:
+            return
+        content = parse(frame)
+        kind = content["type"] if isinstance(content, dict) else "audio"
+        if ended or kind not in ("text", "flush", "end"):
+            raise ProtocolError(f"{kind!r} was not expected in this stream")
+        text = content.get("text", "") if isinstance(content, dict) else ""
+        found = segmenter.push(str(text)) if kind == "text" else segmenter.flush()
+        for clause in found:
+            clauses.put_nowait(clause)
+        if kind == "end":
+            ended = True
+            clauses.put_nowait(None)
+
+
+async def _speak(
+    socket: web.WebSocketResponse, start: TtsStart, clauses: Clauses, synthesizer: Synthesizer
+) -> None:
+    # Engines return a clause without the silence around it; between two there is some.
+    pause = 0.0
+    while (clause := await clauses.get()) is not None:
+        await socket.send_str(encode({"type": "segment", "text": clause}))
+        began: float | None = time.perf_counter()
+        audio = synthesizer.synthesize(
+            clause, voice=start.voice, language=start.language, speed=start.speed
+        )
+        async with aclosing(audio):
+            async for pcm in audio:
+                if began is not None:
+                    delay = time.perf_counter() - began
+                    metrics.FIRST_AUDIO.labels(start.voice or start.language).observe(delay)
+                    began = None
+                    await socket.send_bytes(bytes(2 * round(pause * TTS_SAMPLE_RATE)) + pcm)
+                else:
+                    await socket.send_bytes(pcm)
+        pause = pause_after(clause)
+        await socket.send_str(encode({"type": "segment_end"}))
+    await socket.send_str(encode({"type": "done"}))
+
+
+def _start(message: dict[str, Any]) -> TtsStart:
+    language, voice, speed = (
+        message.get("language"),
+        message.get("voice"),
+        message.get("speed", 1.0),
+    )
+    if not isinstance(language, str) or not isinstance(voice, str | None):
+        raise ProtocolError("language or voice was not a name")
+    if not isinstance(speed, int | float) or not 0.5 <= speed <= 2.0:
+        raise ProtocolError("speed was not between 0.5 and 2")
+    return TtsStart(language=language, voice=voice, speed=float(speed))

@@ -1,0 +1,121 @@
+"""The model hub: the files of one repository at one revision, over plain HTTP.
+
+``huggingface_hub`` is imported only when the hub is asked: it takes as long as all the rest, and
+most often everything is here already.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+
+from livekit.plugins.local.models.concurrency import for_each, in_thread
+from livekit.plugins.local.models.download import download
+from livekit.plugins.local.models.errors import Refused
+from livekit.plugins.local.models.manifest import HubRepo, ModelFile
+
+from .base import PARALLEL_TRANSFERS, Order
+
+CONNECT_SECONDS = 3.0
+# How long a hub that did not answer is taken to be still unreachable.
+UNREACHABLE_SECONDS = 60.0
+
+_TRUE = {"1", "ON", "TRUE", "YES"}
+
+
+class Hub:
+    """The hub that ``HF_ENDPOINT`` names, or the public one.
+
+    One object serves all models of a store, so that a hub that cannot be reached is asked once and
+    not once per file.
+    """
+
+    def __init__(self) -> None:
+        self._unreachable: tuple[float, str] | None = None
+
+    def check(self) -> None:
+        """Refuse at once where there is no use in asking.
+
+        Raises:
+            Refused: The hub is switched off, or did not answer a moment ago.
+        """
+        if os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE:
+            raise Refused("offline", "switched off by HF_HUB_OFFLINE")
+        if self._unreachable and time.monotonic() < self._unreachable[0]:
+            raise Refused("offline", self._unreachable[1])
+
+    def note_unreachable(self, reason: str) -> None:
+        """Remember that the hub did not answer, and why."""
+        self._unreachable = (time.monotonic() + UNREACHABLE_SECONDS, reason)
+
+    async def headers(self) -> dict[str, str]:
+        """Return what proves to the hub who asks; empty for an anonymous user."""
+        from huggingface_hub import get_token
+
+        token = await in_thread(get_token)
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def url(self, repo: HubRepo, file: ModelFile) -> str:
+        """Return where ``file`` is."""
+        from huggingface_hub import constants, hf_hub_url
+
+        return hf_hub_url(
+            repo.repo,
+            file.name,
+            subfolder=repo.folder or None,
+            revision=repo.revision,
+            endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or constants.ENDPOINT,
+        )
+
+
+class HubSource:
+    """The files of one model on the hub.
+
+    Args:
+        hub: The hub.
+        repo: Where on it they are.
+    """
+
+    name = "hub"
+
+    def __init__(self, hub: Hub, repo: HubRepo) -> None:
+        self._hub = hub
+        self._repo = repo
+
+    def offers(self, file: ModelFile) -> bool:
+        """Every model's home is the hub."""
+        return True
+
+    def space_needed(self, files: Sequence[ModelFile]) -> int:
+        """Return the length of ``files``: a download becomes the file."""
+        return sum(file.size for file in files)
+
+    async def fetch(self, order: Order) -> None:
+        """Deliver the files of ``order``.
+
+        Raises:
+            Refused: The hub is off, unreachable, or does not have (or give) them.
+        """
+        self._hub.check()
+        headers = await self._hub.headers()
+        order.tally.begin(sum(file.size for file in order.files))
+
+        async def deliver(file: ModelFile) -> None:
+            target = order.partial / file.sha256
+            await download(
+                order.session,
+                self._hub.url(self._repo, file),
+                target,
+                size=file.size,
+                on_bytes=lambda have: order.tally.arrived(file.name, have),
+                headers=headers,
+                connect_seconds=CONNECT_SECONDS,
+            )
+            order.tally.verifying(file.name)
+            await order.accept(file, target)
+
+        try:
+            await for_each(order.files, deliver, limit=PARALLEL_TRANSFERS)
+        except Refused as refusal:
+            if refusal.code == "offline":
+                self._hub.note_unreachable(refusal.reason)
+            raise

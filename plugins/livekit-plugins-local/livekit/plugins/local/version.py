@@ -1,0 +1,3 @@
+"""Version of livekit-plugins-local."""
+
+__version__ = "0.1.0"

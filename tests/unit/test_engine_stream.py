@@ -1,0 +1,201 @@
+"""One caller's ears: speculation, interims, sealing, guards. The model is scripted."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from livekit.plugins.local.engine.scheduler import Scheduler
+from livekit.plugins.local.engine.stt import stream as stream_module
+from livekit.plugins.local.engine.stt.base import Samples, Transcription
+from livekit.plugins.local.engine.stt.stream import Recogniser, SttStream
+from livekit.plugins.local.engine.stt.vad import WINDOW
+from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.protocol import SttStart
+
+pytestmark = pytest.mark.unit
+
+SECOND = 16_000
+
+
+class LoudIsSpeech:
+    """Voice activity that calls everything above half scale speech."""
+
+    def __init__(self) -> None:
+        self._pending = np.zeros(0, np.float32)
+
+    def process(self, audio: Samples) -> list[bool]:
+        audio = np.concatenate([self._pending, audio])
+        whole = len(audio) - len(audio) % WINDOW
+        self._pending = audio[whole:]
+        return [bool(np.abs(audio[at : at + WINDOW]).max() > 0.5) for at in range(0, whole, WINDOW)]
+
+
+class ScriptedModel:
+    """Says how many loud samples it was given, and remembers each request."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[float, int]] = []
+        self.answer: dict[str, Any] = {}
+        self.error: EngineError | None = None
+
+    def transcribe(
+        self, audio: Samples, *, current: str, candidates: Sequence[str], beam_size: int
+    ) -> Transcription:
+        loud = int((np.abs(audio) > 0.5).sum())
+        self.requests.append((len(audio) / SECOND, beam_size))
+        if self.error:
+            raise self.error
+        return Transcription(**{"text": f"{loud}", "language": current, **self.answer})
+
+
+def loud(seconds: float) -> bytes:
+    return np.full(int(seconds * SECOND), 30_000, "<i2").tobytes()
+
+
+def quiet(seconds: float) -> bytes:
+    return np.zeros(int(seconds * SECOND), "<i2").tobytes()
+
+
+class Ears:
+    """A stream under test and what it has said."""
+
+    def __init__(self, recogniser: Recogniser, model: ScriptedModel, **start: Any) -> None:
+        self.said: list[dict[str, Any]] = []
+        self.model = model
+        self.stream = SttStream(
+            recogniser, SttStart(**{"languages": ["en", "fr"], **start}), self._emit
+        )
+
+    async def _emit(self, message: dict[str, Any]) -> None:
+        self.said.append(message)
+
+    async def hear(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            for at in range(0, len(piece), 1600):
+                await self.stream.feed(piece[at : at + 1600])
+                await asyncio.sleep(0)
+
+    async def final(self, number: int = 1) -> dict[str, Any]:
+        await self.stream.flush(number)
+        return self.said[-1]
+
+
+@pytest.fixture
+async def ears(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ears]:
+    monkeypatch.setattr(stream_module, "VoiceActivity", LoudIsSpeech)
+    scheduler, model = Scheduler("scripted"), ScriptedModel()
+    with ThreadPoolExecutor(1) as threads:
+        ears = Ears(Recogniser(model, scheduler, 5, threads), model, interim=False)
+        yield ears
+        await ears.stream.aclose()
+        await scheduler.aclose()
+
+
+async def test_silence_gives_an_empty_final_and_is_never_decoded(ears: Ears) -> None:
+    await ears.hear(quiet(5))
+    assert (await ears.final())["text"] == ""
+    assert ears.model.requests == []
+
+
+async def test_the_final_is_the_text_decoded_during_the_pause(ears: Ears) -> None:
+    await ears.hear(quiet(1), loud(1), quiet(0.5))
+    final = await ears.final(7)
+    assert final["flush"] == 7
+    assert final["text"] == str(SECOND)
+    assert len(ears.model.requests) == 1, "the flush decoded again"
+
+
+async def test_speech_that_resumes_is_part_of_the_same_final(ears: Ears) -> None:
+    await ears.hear(loud(1), quiet(0.25), loud(1), quiet(0.25))
+    assert (await ears.final())["text"] == str(2 * SECOND)
+
+
+async def test_the_tail_of_speech_cut_by_the_flush_is_kept(ears: Ears) -> None:
+    await ears.hear(quiet(0.5), loud(1))
+    assert (await ears.final())["text"] == str(SECOND)
+
+
+async def test_two_utterances_share_no_audio(ears: Ears) -> None:
+    await ears.hear(loud(1), quiet(0.3))
+    first = await ears.final(1)
+    await ears.hear(quiet(0.1), loud(2), quiet(0.3))
+    second = await ears.final(2)
+    assert (first["text"], second["text"]) == (str(SECOND), str(2 * SECOND))
+    assert second["start"] >= first["end"]
+
+
+async def test_silence_before_speech_is_forgotten_but_for_a_lead_in(ears: Ears) -> None:
+    await ears.hear(quiet(20), loud(1), quiet(0.3))
+    await ears.final()
+    assert ears.model.requests[-1][0] < 2.0
+
+
+async def test_long_speech_is_sealed_and_loses_no_sample(ears: Ears) -> None:
+    await ears.hear(loud(21), quiet(0.2), loud(21), quiet(0.2), loud(3), quiet(0.3))
+    final = await ears.final()
+    assert sum(int(part) for part in final["text"].split()) == 45 * SECOND
+    assert all(seconds <= 30 for seconds, _ in ears.model.requests)
+    assert final["start"] == 0
+
+
+async def test_speech_without_a_pause_is_sealed_too(ears: Ears) -> None:
+    await ears.hear(loud(62), quiet(0.3))
+    final = await ears.final()
+    assert sum(int(part) for part in final["text"].split()) == 62 * SECOND
+    assert all(seconds <= 30 for seconds, _ in ears.model.requests)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"no_speech_prob": 0.7}, {"avg_logprob": -1.2}],
+    ids=["nobody spoke", "improbable and short"],
+)
+async def test_phantom_words_are_dropped(ears: Ears, answer: dict[str, float]) -> None:
+    ears.model.answer = answer
+    await ears.hear(loud(0.3), quiet(0.3))
+    assert (await ears.final())["text"] == ""
+
+
+async def test_improbable_words_in_long_speech_are_kept(ears: Ears) -> None:
+    ears.model.answer = {"avg_logprob": -1.2}
+    await ears.hear(loud(2), quiet(0.3))
+    assert (await ears.final())["text"] == str(2 * SECOND)
+
+
+async def test_the_language_heard_is_the_next_utterances_current_one(ears: Ears) -> None:
+    ears.model.answer = {"language": "fr"}
+    await ears.hear(loud(1), quiet(0.3))
+    assert (await ears.final())["language"] == "fr"
+    ears.model.answer = {}
+    await ears.hear(loud(1), quiet(0.3))
+    assert (await ears.final())["language"] == "fr"
+
+
+async def test_interims_are_greedy_and_finals_are_not(ears: Ears) -> None:
+    ears.stream._interim_wanted = True
+    await ears.hear(loud(3))
+    async with asyncio.timeout(5):
+        while not ears.said:
+            await asyncio.sleep(0)
+    assert ears.said[0]["type"] == "interim"
+    assert ears.model.requests[0][1] == 1
+    await ears.hear(quiet(0.3))
+    assert (await ears.final())["text"] == str(3 * SECOND)
+    assert ears.model.requests[-1][1] == 5
+
+
+async def test_a_failing_model_fails_the_flush(ears: Ears) -> None:
+    ears.model.error = EngineError("failed", "The model failed.", retryable=True)
+    await ears.hear(loud(1), quiet(0.3))
+    with pytest.raises(EngineError, match="The model failed"):
+        await ears.final()
+
+
+async def test_a_vanishing_caller_leaves_no_work(ears: Ears) -> None:
+    await ears.hear(loud(1), quiet(0.2))
+    await ears.stream.aclose()

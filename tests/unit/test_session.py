@@ -1,0 +1,62 @@
+"""A call's session: nothing hosted, the caller's language, failures explained."""
+
+import logging
+
+import pytest
+from livekit.agents import inference
+from livekit.plugins import local, openai
+
+from agent.logs import ReadableFormatter
+from agent.session import build_session, caller_language
+from agent.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(engine_url="unix:/nowhere/engine.sock")
+
+
+async def test_every_part_of_the_session_is_local(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVEKIT_DEV_MODE", "1")
+    monkeypatch.setenv("LIVEKIT_API_KEY", "key")
+    monkeypatch.setenv("LIVEKIT_API_SECRET", "secret")
+    voice = local.TTS(engine=settings.engine_address)
+    session = build_session(settings, voice)
+    assert isinstance(session.stt, local.STT)
+    assert isinstance(session.llm, openai.LLM)
+    assert session.tts is voice
+    assert isinstance(session.turn_detection, inference.TurnDetector)
+    assert session.turn_detection.model == "turn-detector-v1-mini"
+    assert session.options.interruption["mode"] == "vad"
+    assert session.stt.capabilities.manual_flush
+    await asyncio.gather(voice.aclose(), session.stt.aclose(), session.llm.aclose())
+
+
+@pytest.mark.parametrize(
+    ("metadata", "language"),
+    [
+        ("", "en"),
+        ('{"language": "fr"}', "fr"),
+        ('{"language": "xx"}', "en"),
+        ('{"language": 5}', "en"),
+        ("[]", "en"),
+        ("{", "en"),
+    ],
+)
+def test_the_greeting_is_in_a_language_that_is_spoken_here(
+    settings: Settings, metadata: str, language: str
+) -> None:
+    assert caller_language(metadata, settings) == language
+
+
+def test_log_lines_hold_nothing_personal() -> None:
+    record = logging.makeLogRecord(
+        {"msg": "transcript received", "lk.pii.text": "my card number", "delay": 0.2}
+    )
+    line = ReadableFormatter().format(record)
+    assert "transcript received delay=0.2" in line
+    assert "card" not in line
