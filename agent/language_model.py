@@ -12,14 +12,14 @@ async def connect_once(settings: Settings) -> None:
     # Only a preparation: a server that is down is reported when a caller waits for an answer.
     with suppress(OpenAIError):
         async with _client(settings, timeout=5.0) as client:
-            await client.models.list()
+            await client.models.with_raw_response.list()
 
 
 async def prime(settings: Settings, instructions: str, greeting: str) -> None:
     """Let the server read the beginning of a conversation, so that its prompt cache holds it."""
     with suppress(OpenAIError):
         async with _client(settings, timeout=settings.llm_timeout) as client:
-            await client.chat.completions.create(
+            await client.chat.completions.with_raw_response.create(
                 model=settings.llm_model,
                 messages=[
                     {"role": "system", "content": instructions},
@@ -29,6 +29,7 @@ async def prime(settings: Settings, instructions: str, greeting: str) -> None:
             )
 
 
+# The answers are not looked at, so that even one that makes no sense does no harm here.
 def _client(settings: Settings, *, timeout: float) -> AsyncOpenAI:
     return AsyncOpenAI(
         base_url=settings.llm_url,

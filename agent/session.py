@@ -37,7 +37,7 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
     follow_language(session, voice)
     guard_against_failures(session, voice, settings)
     await session.start(
-        Assistant(settings),
+        Assistant(settings, lambda: voice.language),
         room=ctx.room,
         room_options=room_io.RoomOptions(),
         record=False,

@@ -1,5 +1,7 @@
 """What a person sees: plain lines, and on a terminal a live view while everything starts."""
 
+import contextlib
+import signal
 from typing import Self
 
 from rich.console import Console
@@ -93,9 +95,19 @@ class LiveBoard(Board):
         super().announce(text)
 
 
+class PatientConsole(Console):
+    """Takes the end of its reader for a wish to stop, and leaves time to do so in good order."""
+
+    def on_broken_pipe(self) -> None:
+        """Print no more, and stop as on SIGTERM."""
+        with contextlib.suppress(SystemExit):
+            super().on_broken_pipe()
+        signal.raise_signal(signal.SIGTERM)
+
+
 def make_board() -> Board:
     """Return the board that suits the standard output."""
-    console = Console(highlight=False)
+    console = PatientConsole(highlight=False)
     return LiveBoard(console) if console.is_terminal else Board(console)
 
 

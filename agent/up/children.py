@@ -41,6 +41,7 @@ class Child:
         self._env = env
         self._on_line = on_line
         self._process: asyncio.subprocess.Process | None = None
+        self._output: asyncio.BaseTransport | None = None
         self._reading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -51,8 +52,12 @@ class Child:
         """
         # A pipe of our own: asyncio's would make `wait` wait for whoever else holds its other end.
         read_end, write_end = os.pipe()
-        with contextlib.ExitStack() as unless_started, os.fdopen(write_end, "wb") as output:
-            source = unless_started.enter_context(os.fdopen(read_end, "rb"))
+        with os.fdopen(write_end, "wb") as output:
+            reader = asyncio.StreamReader()
+            self._output, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb")
+            )
+            self._reading = asyncio.create_task(self._read(reader))
             self._process = await asyncio.create_subprocess_exec(
                 *self._argv,
                 env=self._env,
@@ -62,23 +67,14 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_die_with_parent(),
             )
-            unless_started.pop_all()
-        reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), source
-        )
-        self._reading = asyncio.create_task(self._read(reader, transport))
 
-    async def _read(self, reader: asyncio.StreamReader, transport: asyncio.BaseTransport) -> None:
+    async def _read(self, reader: asyncio.StreamReader) -> None:
         rest = b""
-        try:
-            while chunk := await reader.read(CHUNK):
-                *lines, rest = re.split(rb"[\r\n]+", rest + chunk)
-                for line in lines:
-                    self._take(line)
-            self._take(rest)
-        finally:
-            transport.close()
+        while chunk := await reader.read(CHUNK):
+            *lines, rest = re.split(rb"[\r\n]+", rest + chunk)
+            for line in lines:
+                self._take(line)
+        self._take(rest)
 
     def _take(self, line: bytes) -> None:
         text = line.decode(errors="replace").rstrip()
@@ -94,24 +90,25 @@ class Child:
         return status
 
     async def stop(self, grace: float) -> None:
-        """End the process and everything that it started.
+        """End the process, if it was started, and everything that it started.
 
         Args:
             grace: Seconds it has to end by itself after SIGTERM, before SIGKILL.
         """
-        if self._process is None:
-            return
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(grace):
-                    await self._process.wait()
-        self.kill()
-        await self.wait()
+        if self._process is not None:
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.terminate()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(grace):
+                        await self._process.wait()
+            self.kill()
+            await self.wait()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait({self._reading})
+        if self._output is not None:
+            self._output.close()
 
     def kill(self) -> None:
         """Send SIGKILL to whatever is left of the process group."""

@@ -26,8 +26,10 @@ def write_wav(path: Path, samples: np.ndarray) -> Path:
 async def converse(
     page_url: str, folder: Path, turns: Sequence[np.ndarray], **options: Any
 ) -> CallReport:
-    """Call the agent through the page's token endpoint and speak ``turns``, one after another."""
+    """Call the agent and speak ``turns``, one after another.
+
+    The way in is the page's token endpoint, unless the options (see `CallOptions`) name another.
+    """
     wavs = [write_wav(folder / f"turn{at}.wav", samples) for at, samples in enumerate(turns)]
-    return await place_call(
-        CallOptions(wavs=wavs, access=TokenEndpoint(f"{page_url}/token"), **options)
-    )
+    options.setdefault("access", TokenEndpoint(f"{page_url}/token"))
+    return await place_call(CallOptions(wavs=wavs, **options))

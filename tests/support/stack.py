@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.caller.access import SigningKey
 from agent.livekit.keys import server_keys
 from agent.settings import load
 from tests.support.ports import free_port
@@ -50,6 +51,16 @@ class Stack:
             "LIVEKIT_API_KEY": keys.key,
             "LIVEKIT_API_SECRET": keys.secret,
         }
+
+    def signing_key(self, agent_name: str) -> SigningKey:
+        """A way into a call with another agent than the one that the page asks for."""
+        env = self.worker_env
+        return SigningKey(
+            env["LIVEKIT_URL"],
+            env["LIVEKIT_API_KEY"],
+            env["LIVEKIT_API_SECRET"],
+            agent_name=agent_name,
+        )
 
     @property
     def output(self) -> str:

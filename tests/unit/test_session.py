@@ -1,5 +1,6 @@
 """A call's session: nothing hosted, the caller's language, failures explained."""
 
+import asyncio
 import logging
 
 import pytest

@@ -25,11 +25,14 @@ from agent.settings import load
 from tests.unit.test_up_supervisor import script, stub
 
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf'); time.sleep(60)"
+CHATTY = "import time\\nwhile True: print('tick', flush=True); time.sleep(0.1)"
 
 async def plan(settings, say):
     services = [stub("a"), stub("b", needs=frozenset({"a"}))]
     if "deaf" in sys.argv:
         services.append(dataclasses.replace(script("deaf", DEAF), grace=60))
+    if "chatty" in sys.argv:
+        services.append(script("chatty", CHATTY))
     return services
 
 agent.up.run.plan = plan
@@ -125,6 +128,15 @@ def test_the_second_signal_waits_for_nobody(launch: Callable[..., Up]) -> None:
     up.read_until("Stopping.")
     up.process.send_signal(signal.SIGINT)
     up.process.wait(10)
+    assert psutil.wait_procs(up.children, timeout=1)[1] == []
+
+
+def test_a_reader_that_goes_away_stops_everything(launch: Callable[..., Up]) -> None:
+    up = launch("chatty")
+    up.read_until("| tick")
+    assert up.process.stdout is not None
+    up.process.stdout.close()
+    up.process.wait(15)
     assert psutil.wait_procs(up.children, timeout=1)[1] == []
 
 
