@@ -17,6 +17,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .PHONY: bootstrap run dev test check fetch
 
 bootstrap: .venv/.fetched $(STATIC)

@@ -35,6 +35,12 @@ def test_the_example_file_is_up_to_date() -> None:
     )
 
 
+def test_the_readme_is_up_to_date() -> None:
+    _, _, rest = (ROOT / "README.md").read_text().partition("<!-- settings: ")
+    shown = rest.partition("-->")[2].partition("<!-- end of settings -->")[0]
+    assert shown.strip() == markdown_tables().strip(), "paste `eloquence settings --markdown`"
+
+
 def test_the_example_names_every_setting_once() -> None:
     assert sorted(name for name, _ in LINE.findall(env_example())) == sorted(NAMES)
 

@@ -95,7 +95,9 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Up]]:
     yield start
     for up in started:
         up.process.kill()
-        up.process.communicate()
+        up.process.wait()
+        if up.process.stdout:
+            up.process.stdout.close()
         for child in up.children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()

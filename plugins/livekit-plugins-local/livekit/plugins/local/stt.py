@@ -148,6 +148,11 @@ class SpeechStream(stt.RecognizeStream):
         self._ended = False
         self._unreported = 0.0
 
+    def push_frame(self, frame: rtc.AudioFrame) -> None:
+        """Push audio of any rate; several channels are mixed down."""
+        # The framework's resampler takes every frame for mono.
+        super().push_frame(_mono(frame))
+
     async def _run(self) -> None:
         async with api_errors(self._connection.address):
             start = SttStart(
@@ -168,7 +173,7 @@ class SpeechStream(stt.RecognizeStream):
     async def _forward(self, engine: EngineStream) -> None:
         async for item in self._input_ch:
             if isinstance(item, rtc.AudioFrame):
-                pcm = _mono(item)
+                pcm = item.data.tobytes()
                 self._new_audio = True
                 self._unanswered.add(pcm)
                 await engine.send_audio(pcm)
@@ -219,12 +224,12 @@ async def _send(engine: EngineStream, item: bytes | int) -> None:
         await engine.send({"type": "flush", "id": item})
 
 
-def _mono(frame: rtc.AudioFrame) -> bytes:
+def _mono(frame: rtc.AudioFrame) -> rtc.AudioFrame:
     if frame.num_channels == 1:
-        return frame.data.tobytes()
+        return frame
     samples = np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)
-    mixed: bytes = samples.mean(axis=1).astype("<i2").tobytes()
-    return mixed
+    mixed = samples.mean(axis=1).astype("<i2").tobytes()
+    return rtc.AudioFrame(mixed, frame.sample_rate, 1, len(samples))
 
 
 def _event(message: dict[str, object], offset: float) -> stt.SpeechEvent:

@@ -31,12 +31,17 @@ def create_app(config: EngineConfig) -> web.Application:
     """Return the engine's HTTP application; its models load in the background once it runs."""
     app = web.Application()
     app.cleanup_ctx.append(partial(_speech, config=config))
+    add_routes(app)
+    return app
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the engine's endpoints to an application that holds `SPEECH`."""
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
     app.router.add_get(STT_PATH, _stt)
     app.router.add_get(TTS_PATH, _tts)
-    return app
 
 
 async def run_engine(config: EngineConfig) -> None:

@@ -1,0 +1,61 @@
+"""Which processor the models run on, and what is said when it cannot be had."""
+
+import ctranslate2
+import pytest
+from livekit.plugins.local.engine.device import Device, choose_device, explain_device_failure
+from livekit.plugins.local.errors import EngineError
+
+pytestmark = pytest.mark.unit
+
+GPU = Device("cuda", 0, "float16")
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> dict[int, set[str]]:
+    """The GPUs of this machine: number to the compute types that it supports."""
+    found: dict[int, set[str]] = {}
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: len(found))
+    monkeypatch.setattr(ctranslate2, "get_supported_compute_types", lambda _, at: found[at])
+    return found
+
+
+@pytest.mark.parametrize("wanted", ["auto", "cpu"])
+def test_without_a_gpu_the_cpu_is_used(gpus: dict[int, set[str]], wanted: str) -> None:
+    assert choose_device(wanted) == Device("cpu", 0, "int8")
+
+
+def test_auto_takes_a_gpu_that_is_there(gpus: dict[int, set[str]]) -> None:
+    gpus[0] = {"float16", "float32"}
+    assert choose_device("auto") == GPU
+
+
+def test_the_cpu_can_be_insisted_on(gpus: dict[int, set[str]]) -> None:
+    gpus[0] = {"float16"}
+    assert choose_device("cpu").kind == "cpu"
+
+
+@pytest.mark.parametrize("wanted", ["cuda", "cuda:0", "cuda:3"])
+def test_a_missing_gpu_is_one_sentence(gpus: dict[int, set[str]], wanted: str) -> None:
+    with pytest.raises(EngineError) as failure:
+        choose_device(wanted)
+    assert f"DEVICE={wanted} asks for a GPU" in failure.value.message
+    assert "DEVICE=cpu" in failure.value.message
+
+
+def test_a_gpu_that_is_too_old_is_one_sentence(gpus: dict[int, set[str]]) -> None:
+    gpus[0] = {"int16"}
+    with pytest.raises(EngineError, match="too old"):
+        choose_device("cuda:0")
+    assert choose_device("auto").kind == "cpu"
+
+
+def test_running_out_of_gpu_memory_says_what_to_do() -> None:
+    failure = explain_device_failure(RuntimeError("CUDA failed with error out of memory"), GPU)
+    assert failure
+    assert "out of memory" in failure.message
+    assert "DEVICE=cpu" in failure.message
+
+
+def test_what_is_not_the_gpus_fault_is_not_blamed_on_it() -> None:
+    assert explain_device_failure(RuntimeError("Unable to open file 'model.bin'"), GPU) is None
+    assert explain_device_failure(RuntimeError("CUDA failed"), Device("cpu", 0, "int8")) is None
