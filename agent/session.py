@@ -22,11 +22,16 @@ from livekit.plugins import local, openai
 from agent.assistant import Assistant, apology, greeting, instructions
 from agent.language_model import prime
 from agent.settings import Settings
+from agent.trouble import TroubleNotice
 
 _log = logging.getLogger(__name__)
 
-# The engine answers within a second or not at all; its restart takes a few.
-_SPEECH_OPTIONS = APIConnectOptions(max_retry=5, retry_interval=1.0, timeout=5.0)
+# The engine answers within a second or not at all. While it restarts, what the caller says is kept
+# and heard afterwards; a reply is not worth waiting for that long.
+_STT_OPTIONS = APIConnectOptions(max_retry=20, retry_interval=1.0, timeout=5.0)
+_TTS_OPTIONS = APIConnectOptions(max_retry=1, retry_interval=0.5, timeout=5.0)
+# Outages of the engine last seconds; the call should outlive the longest of them.
+_MAX_ERRORS = 20
 
 
 async def run_call(ctx: JobContext, settings: Settings) -> None:
@@ -72,17 +77,19 @@ def build_session(settings: Settings, voice: local.TTS) -> AgentSession[None]:
         turn_handling={
             # Named on purpose: the defaults may choose a hosted service.
             "turn_detection": inference.TurnDetector(version="v1-mini"),
-            "interruption": {"mode": "vad"},
+            # What the caller says over a sentence that goes on is heard all the same.
+            "interruption": {"mode": "vad", "discard_audio_if_uninterruptible": False},
             "preemptive_generation": {"enabled": True, "preemptive_tts": False},
         },
         # Warm-up would replace the caller's first words by silence while the agent greets.
         aec_warmup_duration=None,
         conn_options=SessionConnectOptions(
-            stt_conn_options=_SPEECH_OPTIONS,
-            tts_conn_options=_SPEECH_OPTIONS,
+            stt_conn_options=_STT_OPTIONS,
+            tts_conn_options=_TTS_OPTIONS,
             llm_conn_options=APIConnectOptions(
                 max_retry=1, retry_interval=1.0, timeout=settings.llm_timeout
             ),
+            max_unrecoverable_errors=_MAX_ERRORS,
         ),
     )
 
@@ -101,28 +108,29 @@ def guard_against_failures(
 ) -> None:
     """Tell the operator what failed and what to set; never stay on the line deaf or silent."""
     closing: set[asyncio.Task[None]] = set()
+    trouble = TroubleNotice(session, lambda: voice.language)
 
     @session.on("error")
     def _explain(event: ErrorEvent) -> None:
         failure = event.error
-        if getattr(failure, "recoverable", True):
-            return
         cause = _cause(failure.error)
         if isinstance(failure, LLMError):
-            _log.error(
-                "the language model at LLM_BASE_URL=%s does not answer properly (%s)",
-                settings.llm_url,
-                cause,
-            )
-            session.say(apology(voice.language), allow_interruptions=True)
-        elif isinstance(failure, STTError) and not isinstance(failure.error, APIError):
+            if not failure.recoverable:
+                _log.error(
+                    "the language model at LLM_BASE_URL=%s does not answer properly (%s)",
+                    settings.llm_url,
+                    cause,
+                )
+                session.say(apology(voice.language))
+        elif isinstance(failure.error, APIError):
+            if trouble.say():
+                _log.error("speech failed (%s); is the engine at ENGINE_URL running?", cause)
+        elif isinstance(failure, STTError):
             # The framework stops listening after such an error but keeps the call open.
             _log.error("speech recognition broke (%s); the call ends", cause)
             task = asyncio.create_task(session.aclose())
             closing.add(task)
             task.add_done_callback(closing.discard)
-        else:
-            _log.error("speech failed (%s); is the engine at ENGINE_URL running?", cause)
 
 
 def caller_language(metadata: str, settings: Settings) -> str:

@@ -1,7 +1,7 @@
 """Calls placed on a running stack."""
 
 import wave
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,11 @@ def write_wav(path: Path, samples: np.ndarray) -> Path:
 
 
 async def converse(
-    page_url: str, folder: Path, turns: Sequence[np.ndarray], **options: Any
+    page_url: str,
+    folder: Path,
+    turns: Sequence[np.ndarray],
+    progress: Callable[[str], None] = lambda _: None,
+    **options: Any,
 ) -> CallReport:
     """Call the agent and speak ``turns``, one after another.
 
@@ -32,4 +36,4 @@ async def converse(
     """
     wavs = [write_wav(folder / f"turn{at}.wav", samples) for at, samples in enumerate(turns)]
     options.setdefault("access", TokenEndpoint(f"{page_url}/token"))
-    return await place_call(CallOptions(wavs=wavs, **options))
+    return await place_call(CallOptions(wavs=wavs, **options), progress)

@@ -41,7 +41,8 @@ def run_livekit(settings: Settings, folder: Path) -> Iterator[RunningLiveKit]:
     with log.open("w") as output:
         process = subprocess.Popen(
             command,
-            env={**os.environ, "LIVEKIT_CONFIG": loopback_config(settings, keys)},
+            # The server takes every LIVEKIT_* variable for a flag.
+            env={"PATH": os.environ["PATH"], "LIVEKIT_CONFIG": loopback_config(settings, keys)},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

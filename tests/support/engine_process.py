@@ -1,0 +1,60 @@
+"""An engine of its own, which a test may kill."""
+
+import asyncio
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from agent.readiness import fetch_readiness
+
+
+@dataclass
+class EngineProcess:
+    """``eloquence engine`` on a socket in ``folder``."""
+
+    folder: Path
+    env: dict[str, str]
+    process: "subprocess.Popen[bytes] | None" = field(default=None)
+
+    @property
+    def address(self) -> str:
+        """What ENGINE_URL is set to."""
+        return f"unix:{self.folder}/own-engine.sock"
+
+    def start(self) -> None:
+        """Start it; its log goes to ``folder``."""
+        with (self.folder / "engine.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "agent", "engine"],
+                env={**self.env, "ENGINE_URL": self.address},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def kill(self) -> None:
+        """End it without warning."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    async def ready(self) -> None:
+        """Wait until its models are loaded."""
+        async with asyncio.timeout(60):
+            while True:
+                readiness = await fetch_readiness(self.address)
+                if readiness and readiness.ready:
+                    return
+                await asyncio.sleep(0.1)
+
+    async def speaking(self) -> None:
+        """Wait until it speaks for somebody."""
+        connector = aiohttp.UnixConnector(self.address.removeprefix("unix:"))
+        async with aiohttp.ClientSession(connector=connector) as session, asyncio.timeout(60):
+            while True:
+                async with session.get("http://engine/metrics") as response:
+                    if 'eloquence_engine_streams{kind="tts"} 1.0' in await response.text():
+                        return
+                await asyncio.sleep(0.05)
