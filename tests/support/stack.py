@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,11 +117,17 @@ def stack_environment(folder: Path, **overrides: str) -> dict[str, str]:
     return env
 
 
-def launch(folder: Path, **overrides: str) -> Stack:
-    """Start ``eloquence up`` and return at once."""
+def launch(folder: Path, *, prefix: Sequence[str] = (), **overrides: str) -> Stack:
+    """Start ``eloquence up`` and return at once.
+
+    Args:
+        folder: Where its socket goes.
+        prefix: Program and arguments that run it, such as ``ip netns exec NAME``.
+        overrides: Environment variables.
+    """
     env = stack_environment(folder, **overrides)
     process = subprocess.Popen(
-        [sys.executable, "-m", "agent", "up", "--no-browser"],
+        [*prefix, sys.executable, "-m", "agent", "up", "--no-browser"],
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -3,3 +3,8 @@
 Only the engine process imports this package; plugins talk to it over a socket (see
 `livekit.plugins.local.protocol`).
 """
+
+import os
+
+# ONNX Runtime's builds send usage events to their maker unless told not to before they are loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
