@@ -1,8 +1,8 @@
 # make         set up what is missing: Python packages, LiveKit server, models, page
 # make run     the same, then start Eloquence; Ctrl-C stops it
-# make dev     the same with debug messages
+# make dev     the same, and a new worker whenever the source or .env is saved
 # make test    every test, with the real server, models and browser
-# make check   what needs no running: style, types, lock files
+# make check   what needs no running: style, types, lock files, deployment files
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
@@ -26,7 +26,7 @@ run: bootstrap
 	@$(BIN)/eloquence up
 
 dev: bootstrap
-	@LOG_LEVEL=DEBUG $(BIN)/eloquence up
+	@$(BIN)/eloquence dev
 
 test: bootstrap fetch
 	@scripts/system-packages --required "chromium|chromium-browser=chromium"
@@ -38,6 +38,8 @@ check: .venv/.synced $(PAGE)/node_modules/.package-lock.json
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy agent plugins tests $(wildcard bench/*.py)
 	npm --prefix $(PAGE) run check
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose*.yml
+	scripts/compose-config
 	$(UV) lock --check
 
 .uv/bin/uv:

@@ -5,6 +5,7 @@ needs and ``eloquence --help`` answers at once.
 """
 
 import asyncio
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -22,6 +23,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_Browser = Annotated[
+    bool, typer.Option("--browser/--no-browser", help="Open the page when it is ready.")
+]
+_LogFormat = Annotated[
+    str | None, typer.Option(help="Form of the messages, `readable` or `json`, as LOG_FORMAT.")
+]
+
 # For commands whose arguments, `--help` included, another module defines.
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -31,8 +39,16 @@ def main() -> None:
     try:
         app()
     except readable_errors() as error:
-        typer.echo(f"eloquence: {error}", err=True)
+        typer.echo(_last_words(str(error)), err=True)
         sys.exit(1)
+
+
+def _last_words(sentence: str) -> str:
+    if os.environ.get("LOG_FORMAT") != "json":
+        return f"eloquence: {sentence}"
+    from agent.logs import json_line
+
+    return json_line("eloquence", sentence, "CRITICAL")
 
 
 def readable_errors() -> tuple[type[Exception], ...]:
@@ -52,15 +68,47 @@ def readable_errors() -> tuple[type[Exception], ...]:
 
 @app.command()
 def up(
-    browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open the page when it is ready.")
-    ] = True,
+    browser: _Browser = True,
+    log_format: _LogFormat = None,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="Let phones on the local network in, with a code.")
+    ] = False,
 ) -> None:
     """Start everything, and stop it all with Ctrl-C."""
     from agent.settings import load
     from agent.up.run import run
 
-    run(load(), browser=browser)
+    _choose_log_format(log_format)
+    run(load(), browser=browser, lan=lan)
+
+
+@app.command()
+def dev(
+    browser: _Browser = True,
+    log_format: _LogFormat = None,
+) -> None:
+    """Start everything, and a new worker whenever the source or .env is saved."""
+    from agent.settings import load
+    from agent.up.dev import reloader
+    from agent.up.run import run
+
+    _choose_log_format(log_format)
+    reload = reloader()
+    run(load(), browser=browser, reload=reload)
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say of each part of a running Eloquence whether it can serve; status 1 if one cannot."""
+    from agent.settings import load
+    from agent.up.status import report
+
+    text, ready = asyncio.run(report(load(), as_json=as_json))
+    typer.echo(text)
+    if not ready:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -75,10 +123,13 @@ def engine() -> None:
 @app.command()
 def llm() -> None:
     """Run the embedded language model's server."""
+    from agent import logs
     from agent.llm_server import run
     from agent.settings import load
 
-    run(load(), typer.echo)
+    settings = load()
+    as_json = settings.log_format == "json"
+    run(settings, lambda text: typer.echo(logs.json_line("llm", text) if as_json else text))
 
 
 @app.command()
@@ -91,15 +142,19 @@ def worker() -> None:
 
 
 @app.command()
-def web() -> None:
+def web(
+    lan: Annotated[
+        bool, typer.Option("--lan", help="Serve the local network too, over HTTPS, with a code.")
+    ] = False,
+) -> None:
     """Serve the page and the token endpoint."""
     from agent import logs
     from agent.settings import load
-    from agent.web.app import run
+    from agent.web.server import run
 
     settings = load()
-    logs.setup(settings.log_level)
-    run(settings)
+    logs.setup(settings, "web")
+    run(settings, lan=lan)
 
 
 @app.command(context_settings=_PASS_ON, add_help_option=False)
@@ -144,6 +199,11 @@ def settings(
     from agent.settings_doc import env_example, markdown_tables
 
     typer.echo(markdown_tables() if markdown else env_example(), nl=False)
+
+
+def _choose_log_format(chosen: str | None) -> None:
+    if chosen is not None:
+        os.environ["LOG_FORMAT"] = chosen
 
 
 def _pass_on(context: typer.Context, target: typer.Typer) -> None:

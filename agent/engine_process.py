@@ -15,7 +15,7 @@ def run(settings: Settings) -> None:
     Raises:
         EngineError: The address cannot be listened on.
     """
-    logs.setup(settings.log_level)
+    logs.setup(settings, "engine")
     asyncio.run(
         run_engine(
             EngineConfig(

@@ -8,6 +8,8 @@ from platformdirs import user_cache_path
 
 # A Unix socket path must fit in `sockaddr_un.sun_path`: 108 bytes on Linux, 104 on macOS.
 MAX_SOCKET_PATH = 100
+# Environment variable: with it at 1 a worker keeps conversations for the one that follows it.
+KEEP_CONVERSATIONS = "ELOQUENCE_KEEP_CONVERSATIONS"
 
 
 def default_cache_dir() -> Path:

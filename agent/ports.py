@@ -64,3 +64,11 @@ def _sentence(port: Port, error: OSError) -> str:
         )
     reason = error.strerror or str(error)
     return f"{what} cannot be used on {port.host} ({reason}); set {port.setting} to another."
+
+
+def spare_port() -> int:
+    """Return a TCP port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number

@@ -10,6 +10,8 @@ from typing import Any
 import aiohttp
 
 UNIX_SCHEME = "unix:"
+# Environment variable: where a worker answers until the one that it takes over from has ended.
+STANDBY_PORT = "ELOQUENCE_STANDBY_PORT"
 
 
 @dataclass(frozen=True, slots=True)

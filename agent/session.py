@@ -20,8 +20,10 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins import local, openai
 
 from agent.assistant import Assistant, apology, greeting, instructions
+from agent.conversations import Conversation
 from agent.language_model import prime
 from agent.settings import Settings
+from agent.silence import SilenceWatch
 from agent.trouble import TroubleNotice
 
 _log = logging.getLogger(__name__)
@@ -41,14 +43,27 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
     session = build_session(settings, voice)
     follow_language(session, voice)
     guard_against_failures(session, voice, settings)
+    assistant = Assistant(settings, lambda: voice.language)
+    conversation = Conversation(settings, ctx.job.room.name)
+    goes_on = await conversation.restore(assistant, voice)
+    conversation.follow(session, assistant, ctx.room, voice)
+    ctx.add_shutdown_callback(conversation.aclose)
+    SilenceWatch(
+        session,
+        language=lambda: voice.language,
+        patience=settings.silence_seconds,
+        hang_up=ctx.delete_room,
+    )
     await session.start(
-        Assistant(settings, lambda: voice.language),
+        assistant,
         room=ctx.room,
         room_options=room_io.RoomOptions(),
         record=False,
         # A participant could otherwise read the conversation and drive the session.
         session_host=False,
     )
+    if goes_on:  # the caller has been greeted already
+        return
     words = greeting(settings, language)
     session.say(words)
     if settings.embedded_llm:
@@ -83,6 +98,7 @@ def build_session(settings: Settings, voice: local.TTS) -> AgentSession[None]:
         },
         # Warm-up would replace the caller's first words by silence while the agent greets.
         aec_warmup_duration=None,
+        user_away_timeout=settings.silence_seconds,
         conn_options=SessionConnectOptions(
             stt_conn_options=_STT_OPTIONS,
             tts_conn_options=_TTS_OPTIONS,

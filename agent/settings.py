@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -77,6 +78,11 @@ class Settings(BaseSettings):
         ("en", "fr"), description="Languages a caller may speak; the first is the default"
     )
     max_calls: int = Field(4, ge=1, description="Simultaneous calls that one worker takes")
+    silence_seconds: float = Field(
+        60.0,
+        ge=5,
+        description="Silence after which a caller is asked, and then again until we hang up",
+    )
     drain_seconds: int = Field(
         600, ge=0, description="How long a stopping worker lets its calls finish"
     )
@@ -118,10 +124,27 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe message to print"
     )
+    log_format: Literal["readable", "json"] = Field(
+        "readable", description="Form of the messages: `readable`, or `json`, one object per line"
+    )
     cache_dir: Path = Field(
         default_factory=default_cache_dir,
         validation_alias="ELOQUENCE_CACHE_DIR",
         description="Models, generated keys, sockets; empty uses your cache directory",
+    )
+
+    # Local network
+    lan_host: str | None = Field(
+        None,
+        description="This machine's name or address for `--lan`; empty finds the address",
+    )
+    lan_port: int = Field(8443, ge=1, le=65535, description="HTTPS port of the page for `--lan`")
+    lan_cert: Path | None = Field(
+        None, description="Certificate for `--lan`, PEM with its chain; empty makes one"
+    )
+    lan_key: Path | None = Field(None, description="Private key of that certificate, PEM")
+    lan_access_code: SecretStr | None = Field(
+        None, description="Access code for `--lan`; empty makes one for each run"
     )
 
     @field_validator("languages", "tts_voices", mode="before")
@@ -152,6 +175,13 @@ class Settings(BaseSettings):
     def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 32:
             raise ValueError("must have 32 characters or more")
+        return value
+
+    @field_validator("lan_access_code")
+    @classmethod
+    def _check_access_code(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(r"(-*[A-Za-z0-9]){8,64}-*", value.get_secret_value()):
+            raise ValueError("must be 8 to 64 letters and digits; hyphens may stand between them")
         return value
 
     @model_validator(mode="after")
@@ -233,5 +263,6 @@ def _sentence(error: ValidationError) -> str:
     field = str(first["loc"][0])
     name = env_name(field) if field in Settings.model_fields else field
     # Never echo what may be a secret.
-    given = "" if "KEY" in name or "SECRET" in name else f" is {os.environ.get(name)!r}, but it"
+    secret = any(word in name for word in ("KEY", "SECRET", "CODE"))
+    given = "" if secret else f" is {os.environ.get(name)!r}, but it"
     return f"{name}{given} {message[0].lower()}{message[1:]}."

@@ -43,7 +43,7 @@ def run(settings: Settings) -> None:
     Raises:
         UserError: LiveKit is not configured, refuses the key, or cannot be reached for minutes.
     """
-    logs.setup(settings.log_level)
+    logs.setup(settings, "worker")
     for name in _CLOUD_VARIABLES:
         os.environ.pop(name, None)
     asyncio.run(_serve(settings))

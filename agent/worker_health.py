@@ -2,20 +2,27 @@
 
 import asyncio
 import logging
+import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 
 from aiohttp import ClientError, web
 from livekit import api
 from livekit.agents import AgentServer
 
 from agent.errors import UserError
-from agent.readiness import Readiness, fetch_readiness
+from agent.readiness import STANDBY_PORT, Readiness, fetch_readiness
 from agent.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 _PROBE_SECONDS = 1.0
+# The framework asks for the load every 0.5 s and passes it on to LiveKit every 2.5 s.
+_LOAD_SECONDS = 3.0
+_INHERIT_SECONDS = 0.1
+_HOST = "127.0.0.1"
 
 
 class WorkerHealth:
@@ -27,6 +34,7 @@ class WorkerHealth:
         self._registered = False
         self._livekit = False
         self._engine = False
+        self._refused_at = -inf
 
     def watch(self, server: AgentServer) -> None:
         """Follow the registration of ``server``."""
@@ -36,11 +44,17 @@ class WorkerHealth:
     @property
     def ready(self) -> bool:
         """Whether a call can be taken and answered now."""
-        return self._registered and self._livekit and self._engine
+        return self._registered and self._livekit and self._engine and self._offered
+
+    @property
+    def _offered(self) -> bool:
+        """Whether LiveKit must have heard meanwhile that calls can come."""
+        return time.monotonic() - self._refused_at >= _LOAD_SECONDS
 
     def load(self) -> float:
         """Return the load in [0, 1] that LiveKit sees: 1 means no more calls."""
         if not self._engine or self._server is None:
+            self._refused_at = time.monotonic()
             return 1.0
         return min(1.0, len(self._server.active_jobs) / self._settings.max_calls)
 
@@ -76,6 +90,9 @@ class WorkerHealth:
     async def serve(self) -> AsyncIterator[None]:
         """Serve ``/healthz`` and ``/readyz`` and keep probing, until the context ends.
 
+        A worker that takes over from another is first asked on the port in
+        ``ELOQUENCE_STANDBY_PORT``, and on its own once that is free.
+
         Raises:
             UserError: The port is taken.
         """
@@ -85,19 +102,23 @@ class WorkerHealth:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         port = self._settings.worker_port
+        standby = os.environ.get(STANDBY_PORT)
         try:
-            await web.TCPSite(runner, "127.0.0.1", port).start()
+            await web.TCPSite(runner, _HOST, int(standby or port)).start()
         except OSError as error:
             await runner.cleanup()
             raise UserError(
                 f"Port {port} is taken ({error.strerror}); set WORKER_PORT to a free one."
             ) from None
-        probing = asyncio.create_task(self._probe_for_ever())
+        tasks = [asyncio.create_task(self._probe_for_ever())]
+        if standby:
+            tasks.append(asyncio.create_task(_inherit(runner, port)))
         try:
             yield
         finally:
-            probing.cancel()
-            await asyncio.gather(probing, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await runner.cleanup()
 
     def _on_registered(self, *_: object) -> None:
@@ -128,6 +149,7 @@ class WorkerHealth:
         parts = {
             "livekit": (self._registered and self._livekit, "not registered with LiveKit"),
             "engine": (self._engine, "the speech engine is not ready"),
+            "capacity": (self._offered, "LiveKit has not heard yet that calls can come"),
         }
         body = {
             "ready": self.ready,
@@ -142,6 +164,19 @@ class WorkerHealth:
             },
         }
         return web.json_response(body, status=200 if self.ready else 503)
+
+
+async def _inherit(runner: web.AppRunner, port: int) -> None:
+    """Listen on a port as soon as the worker that has it now is gone."""
+    while True:
+        site = web.TCPSite(runner, _HOST, port)
+        try:
+            await site.start()
+        except OSError:
+            await site.stop()
+            await asyncio.sleep(_INHERIT_SECONDS)
+        else:
+            return
 
 
 def _ready(readiness: Readiness | None) -> bool:

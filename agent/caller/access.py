@@ -34,10 +34,12 @@ class TokenEndpoint:
     Attributes:
         url: Where to post; see LiveKit's token endpoint standard.
         language: Language that the agent is told to expect, if any.
+        access_code: Code that the endpoint demands, if any.
     """
 
     url: str
     language: str | None = None
+    access_code: str | None = field(default=None, repr=False)
 
     async def join(self, room: rtc.Room) -> None:
         """See `Access.join`."""
@@ -54,9 +56,10 @@ class TokenEndpoint:
     async def _ask(self) -> dict[str, Any]:
         agents = [{"metadata": _job_metadata(self.language)}] if self.language else []
         body = {"room_config": {"agents": agents}} if agents else {}
+        headers = {"Authorization": f"Bearer {self.access_code}"} if self.access_code else {}
         try:
             async with (
-                aiohttp.ClientSession(timeout=_HTTP_TIMEOUT) as session,
+                aiohttp.ClientSession(timeout=_HTTP_TIMEOUT, headers=headers) as session,
                 session.post(self.url, json=body) as response,
             ):
                 status, answer = response.status, await _json_object(response)

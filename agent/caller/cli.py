@@ -79,7 +79,8 @@ def _access(
         )
     if not room:
         url = token_url or f"http://127.0.0.1:{settings.web_port}/token"
-        return TokenEndpoint(url, language)
+        code = settings.lan_access_code
+        return TokenEndpoint(url, language, code.get_secret_value() if code else None)
     keys = server_keys(settings)
     return SigningKey(
         url=settings.livekit_url or f"ws://127.0.0.1:{settings.livekit_port}",

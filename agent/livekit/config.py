@@ -14,6 +14,21 @@ def loopback_config(settings: Settings, keys: ApiKeys) -> str:
     Nothing listens off 127.0.0.1 and no outside STUN server is asked or advertised. The text holds
     the secret: pass it in ``LIVEKIT_CONFIG``, never on a command line.
     """
+    return _config(settings, keys, media=LOOPBACK)
+
+
+def lan_config(settings: Settings, keys: ApiKeys, address: str) -> str:
+    """Return the same configuration with the media, and nothing else, on the local network.
+
+    Args:
+        settings: The settings.
+        keys: The server's keys.
+        address: IPv4 address of this machine; media is served and advertised there alone.
+    """
+    return _config(settings, keys, media=address)
+
+
+def _config(settings: Settings, keys: ApiKeys, *, media: str) -> str:
     config = {
         "port": settings.livekit_port,
         "bind_addresses": [LOOPBACK],
@@ -21,14 +36,14 @@ def loopback_config(settings: Settings, keys: ApiKeys) -> str:
             "tcp_port": 0,  # its listener would bind every interface
             "udp_port": settings.livekit_udp_port,
             "use_external_ip": False,
-            "node_ip": LOOPBACK,
-            "enable_loopback_candidate": True,
-            "ips": {"includes": [f"{LOOPBACK}/32"]},
+            "node_ip": media,
+            "enable_loopback_candidate": media == LOOPBACK,
+            "ips": {"includes": [f"{media}/32"]},
             # Takes the place of the public servers that clients are told otherwise; nobody answers.
             "stun_servers": [f"{LOOPBACK}:3478"],
         },
         "keys": {keys.key: keys.secret},
         "room": {"auto_create": True, "empty_timeout": 30, "departure_timeout": 5},
-        "logging": {"level": "info"},
+        "logging": {"level": "info" if settings.log_level == "DEBUG" else "error"},
     }
     return json.dumps(config)

@@ -1,18 +1,22 @@
-"""What a person sees: plain lines, and on a terminal a live view while everything starts."""
+"""What a person sees: plain lines, JSON lines, or on a terminal a live view with lines above."""
 
 import contextlib
 import signal
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from agent import logs
 from agent.readiness import Component
+from agent.settings import Settings
 from agent.up.gates import Report
 
 NAME_WIDTH = 8
+BAR_WIDTH = 24
 MEGABYTE = 1_000_000
 # A log gets one line for so many percent of a download.
 PERCENT_STEP = 10
@@ -68,14 +72,38 @@ class Board:
         self._console.print(text, soft_wrap=True)
 
 
+class JsonBoard(Board):
+    """Prints one JSON object per line; what services print as such passes unchanged."""
+
+    def line(self, name: str, text: str) -> None:
+        """Show a line that belongs to the service ``name``."""
+        self._raw(text if logs.parse_json_line(text) else logs.json_line(name, text))
+
+    def say(self, text: str) -> None:
+        """Show a line of our own."""
+        self._raw(logs.json_line("up", text))
+
+    def complain(self, sentence: str) -> None:
+        """Show that something failed."""
+        self._raw(logs.json_line("up", sentence, "ERROR"))
+
+    def announce(self, text: str) -> None:
+        """Show that everything is ready."""
+        self.say(text)
+
+    def _raw(self, line: str) -> None:
+        self._print(Text(line))
+
+
 class LiveBoard(Board):
-    """Keeps a table of the services below the lines until everything is ready."""
+    """Keeps one line per service, and bars for what is loading, below the lines."""
 
     def __init__(self, console: Console) -> None:
         """Draw on ``console``, a terminal."""
         super().__init__(console)
         self._reports: dict[str, Report] = {}
-        self._live = Live(console=console, refresh_per_second=5, transient=True)
+        self._headline = ""
+        self._live = Live(console=console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -87,12 +115,18 @@ class LiveBoard(Board):
     def show(self, name: str, report: Report) -> None:
         """Show where the service ``name`` stands now."""
         self._reports[name] = report
-        self._live.update(_table(self._reports))
+        self._update()
 
     def announce(self, text: str) -> None:
-        """Show that everything is ready, and make room for the conversation's log."""
-        self._live.stop()
+        """Show that everything is ready, and keep it in sight."""
         super().announce(text)
+        self._headline = text
+        self._update()
+
+    def _update(self) -> None:
+        table = _table(self._reports)
+        headline = Text(self._headline, style="bold green")
+        self._live.update(Group(table, headline) if self._headline else table, refresh=True)
 
 
 class PatientConsole(Console):
@@ -105,9 +139,11 @@ class PatientConsole(Console):
         signal.raise_signal(signal.SIGTERM)
 
 
-def make_board() -> Board:
-    """Return the board that suits the standard output."""
+def make_board(settings: Settings) -> Board:
+    """Return the board that suits the settings and the standard output."""
     console = PatientConsole(highlight=False)
+    if settings.log_format == "json":
+        return JsonBoard(console)
     return LiveBoard(console) if console.is_terminal else Board(console)
 
 
@@ -127,11 +163,13 @@ def _busy(parts: dict[str, Component]) -> dict[str, Component]:
 
 
 def _row(table: Table, name: str, component: Component) -> None:
-    detail = ""
+    bar: Text | ProgressBar = Text()
+    amount = ""
     if component.done is not None and component.total:
         done, total = component.done / MEGABYTE, component.total / MEGABYTE
-        detail = f"{done:.0f} of {total:.0f} MB ({100 * done / total:.0f} %)"
+        bar = ProgressBar(total=total, completed=done, width=BAR_WIDTH)
+        amount = f"{done:.0f} of {total:.0f} MB ({100 * done / total:.0f} %)"
     state = Text(component.state, style=STYLES.get(component.state, "yellow"))
     # A failure's sentence stands above, among the lines.
     message = "" if component.state == "failed" else component.message
-    table.add_row(Text(name), state, Text(" ".join(filter(None, (detail, message)))))
+    table.add_row(Text(name), state, bar, Text(" ".join(filter(None, (amount, message)))))

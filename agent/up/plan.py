@@ -10,17 +10,23 @@ from urllib.parse import urlsplit
 from agent.livekit.binary import server_command
 from agent.livekit.config import LOOPBACK, loopback_config
 from agent.livekit.keys import server_keys
+from agent.paths import KEEP_CONVERSATIONS
 from agent.ports import Port
 from agent.readiness import UNIX_SCHEME, Readiness, fetch_readiness
+from agent.redispatch import Calls
 from agent.settings import Settings
+from agent.up import server_lines
 from agent.up.gates import Probe
 
-# Ctrl-C must not wait for the end of a conversation.
-DRAIN_SECONDS = 2
+# Neither Ctrl-C nor a new worker must wait for the end of a conversation.
+DRAIN_SECONDS = 1
 # What the LiveKit server, or the Docker client that runs it, may want from our environment.
 SERVER_VARIABLES = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT")
-# Its own log names rooms and participants in every line below a warning.
-SERVER_CHATTER = re.compile(r"^\S+\t(DEBUG|INFO)\t")
+
+
+def as_it_is(line: str) -> str | None:
+    """Return the line."""
+    return line
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,8 @@ class Service:
         env: The whole environment of the process.
         needs: Services that must be ready before it is started.
         grace: Seconds that it has to end by itself when it is stopped.
-        chatter: Lines of its output that are not worth showing.
+        tidy: Returns a line of its output as it is to be shown, or None if it is not.
+        calls: The calls to which the agent must come back when this service was replaced.
     """
 
     name: str
@@ -45,7 +52,8 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict)
     needs: frozenset[str] = frozenset()
     grace: float = 3.0
-    chatter: re.Pattern[str] | None = None
+    tidy: Callable[[str], str | None] = as_it_is
+    calls: Calls | None = None
 
 
 def ports(settings: Settings) -> list[Port]:
@@ -63,6 +71,21 @@ def ports(settings: Settings) -> list[Port]:
     return listed
 
 
+def probes(settings: Settings) -> dict[str, Probe]:
+    """Return how to ask each service whether it can serve, in the order of `plan`."""
+    local = f"http://{LOOPBACK}"
+    server = settings.livekit_url or f"{local}:{settings.livekit_port}"
+    return {
+        "livekit": _probe(_http(server), "/"),
+        "engine": _probe(settings.engine_address),
+        "llm": _probe(f"{local}:{settings.llm_port}", "/health")
+        if settings.embedded_llm
+        else _reachable(settings.llm_url),
+        "worker": _probe(f"{local}:{settings.worker_port}"),
+        "web": _probe(web_url(settings)),
+    }
+
+
 async def plan(settings: Settings, say: Callable[[str], None]) -> list[Service]:
     """Return the services, in the order in which they are shown.
 
@@ -73,51 +96,54 @@ async def plan(settings: Settings, say: Callable[[str], None]) -> list[Service]:
     Raises:
         UserError: There is no LiveKit server, or its keys are bad.
     """
-    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    call_env = env | {"DRAIN_SECONDS": str(DRAIN_SECONDS)}
+    probe = probes(settings)
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "LOG_FORMAT": settings.log_format}
+    call_env = env | {"DRAIN_SECONDS": str(DRAIN_SECONDS), KEEP_CONVERSATIONS: "1"}
+    keys = server_keys(settings)
+    url = settings.livekit_url or f"ws://{LOOPBACK}:{settings.livekit_port}"
+    call_env["LIVEKIT_URL"] = url
+    call_env["LIVEKIT_API_KEY"] = keys.key
+    call_env["LIVEKIT_API_SECRET"] = keys.secret
     if settings.livekit_url is None:
-        keys = server_keys(settings)
-        call_env["LIVEKIT_URL"] = f"ws://{LOOPBACK}:{settings.livekit_port}"
-        call_env["LIVEKIT_API_KEY"] = keys.key
-        call_env["LIVEKIT_API_SECRET"] = keys.secret
         server_env = {name: os.environ[name] for name in SERVER_VARIABLES if name in os.environ}
         livekit = Service(
             "livekit",
-            _probe(f"http://{LOOPBACK}:{settings.livekit_port}", "/"),
+            probe["livekit"],
             "check LIVEKIT_PORT and LIVEKIT_UDP_PORT",
             await server_command(settings, say),
             server_env | {"LIVEKIT_CONFIG": loopback_config(settings, keys)},
             grace=1.0,  # with a participant in a room it would stay for as long as they do
-            chatter=None if settings.log_level == "DEBUG" else SERVER_CHATTER,
+            tidy=server_lines.tidy if settings.log_level == "DEBUG" else server_lines.quiet,
         )
     else:
         livekit = Service(
             "livekit",
-            _probe(_http(settings.livekit_url), "/"),
+            probe["livekit"],
             "start the server that LIVEKIT_URL names, or correct it",
         )
     return [
         livekit,
         Service(
             "engine",
-            _probe(settings.engine_address),
+            probe["engine"],
             "check DEVICE, STT_MODEL, TTS_VOICES and ENGINE_URL",
             _command("engine"),
             env,
         ),
-        _llm(settings, env),
+        _llm(settings, probe["llm"], env),
         Service(
             "worker",
-            _probe(f"http://{LOOPBACK}:{settings.worker_port}"),
+            probe["worker"],
             "check LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and WORKER_PORT",
             _command("worker"),
             call_env,
             needs=frozenset({"livekit"}),  # it cannot register before
             grace=DRAIN_SECONDS + 3.0,
+            calls=Calls(url, keys.key, keys.secret, settings.agent_name),
         ),
         Service(
             "web",
-            _probe(web_url(settings)),
+            probe["web"],
             "check WEB_HOST and WEB_PORT",
             _command("web"),
             call_env,
@@ -126,18 +152,18 @@ async def plan(settings: Settings, say: Callable[[str], None]) -> list[Service]:
     ]
 
 
-def _llm(settings: Settings, env: Mapping[str, str]) -> Service:
+def _llm(settings: Settings, probe: Probe, env: Mapping[str, str]) -> Service:
     if settings.embedded_llm:
         return Service(
             "llm",
-            _probe(f"http://{LOOPBACK}:{settings.llm_port}", "/health"),
+            probe,
             "check LLM_MODEL and LLM_PORT",
             _command("llm"),
             env,
         )
     return Service(
         "llm",
-        _reachable(settings.llm_url),
+        probe,
         "start the server that LLM_BASE_URL names, or empty it to use the embedded model",
     )
 

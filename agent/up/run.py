@@ -5,40 +5,66 @@ import os
 import signal
 import sys
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.errors import UserError
+from agent.lan.door import Door, find_door
+from agent.lan.notice import notice, qr_code
+from agent.lan.services import open_ports, open_services
 from agent.ports import check_ports
 from agent.readiness import UNIX_SCHEME, fetch_readiness
 from agent.settings import Settings
 from agent.up.board import Board, make_board
+from agent.up.dev import Watch
 from agent.up.plan import plan, ports, web_url
 from agent.up.supervisor import Supervisor
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(settings: Settings, *, browser: bool) -> None:
+def run(
+    settings: Settings,
+    *,
+    browser: bool,
+    lan: bool = False,
+    reload: Callable[[], Settings] | None = None,
+) -> None:
     """Run everything until Ctrl-C, SIGTERM or the end of the terminal.
 
     Args:
         settings: The settings.
         browser: Whether to open the page when a call can be placed.
+        lan: Whether to let the local network in.
+        reload: Reads the settings anew. If given, the source is watched, and each save brings a
+            new worker.
 
     Raises:
-        UserError: A port is taken, or a server or key is not to be had.
+        UserError: A port is taken, or a server, key or certificate is not to be had.
     """
-    check_ports(ports(settings))
-    asyncio.run(_up(settings, browser=browser))
+    listed, door = ports(settings), None
+    if lan:
+        door = find_door(settings)
+        listed = open_ports(listed, door)
+    check_ports(listed)
+    asyncio.run(_up(settings, door, reload, browser=browser))
 
 
-async def _up(settings: Settings, *, browser: bool) -> None:
-    board = make_board()
+async def _up(
+    settings: Settings,
+    door: Door | None,
+    reload: Callable[[], Settings] | None,
+    *,
+    browser: bool,
+) -> None:
+    board = make_board(settings)
     url = web_url(settings)
     background: list[asyncio.Task[bool]] = []
 
     def on_ready() -> None:
         board.announce(f"Eloquence is ready: {url}")
+        if door is not None:
+            _show(door, settings, board)
         if browser and has_display():
             # In a thread: some browsers keep their caller waiting.
             background.append(asyncio.create_task(asyncio.to_thread(webbrowser.open, url)))
@@ -56,7 +82,7 @@ async def _up(settings: Settings, *, browser: bool) -> None:
             work.cancel()
 
     with board:
-        work = asyncio.create_task(_work(settings, supervisor, board))
+        work = asyncio.create_task(_work(settings, door, supervisor, board, reload))
         for number in STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, interrupt)
         await asyncio.wait({work})
@@ -64,10 +90,28 @@ async def _up(settings: Settings, *, browser: bool) -> None:
         work.result()
 
 
-async def _work(settings: Settings, supervisor: Supervisor, board: Board) -> None:
+def _show(door: Door, settings: Settings, board: Board) -> None:
+    board.say("\n".join(notice(settings, door)))
+    if sys.stdout.isatty() and settings.log_format != "json":
+        board.say("\n".join(qr_code(door)))
+
+
+async def _work(
+    settings: Settings,
+    door: Door | None,
+    supervisor: Supervisor,
+    board: Board,
+    reload: Callable[[], Settings] | None,
+) -> None:
     services = await plan(settings, board.say)
+    if door is not None:
+        services = open_services(services, settings, door)
     try:
-        await supervisor.run(services)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(supervisor.run(services))
+            if reload:
+                watching = group.create_task(Watch(board, supervisor.replace, reload).run())
+                running.add_done_callback(lambda _: watching.cancel())
         raise UserError("Nothing is left running; the lines above say why.")
     finally:
         await supervisor.stop()

@@ -1,47 +1,34 @@
-"""The web process: serves the page, `/token` and its own health."""
+"""The applications of the web process: the page, `/token` and its own health."""
 
-import asyncio
-import errno
-import logging
-import signal
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
-from aiohttp.abc import AbstractAccessLogger
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
 
-from agent.errors import UserError
+from agent.lan.door import AUTHORITY_PATH, Door
 from agent.settings import Settings
 from agent.web.access import LiveKitAccess
+from agent.web.code_check import code_checking
 from agent.web.endpoint import MAX_BODY, TokenEndpoint
 from agent.web.health import WebHealth
+from agent.web.rate_limit import RateLimit, rate_limiting
 from agent.web.security import header_signal
-
-logger = logging.getLogger(__name__)
+from agent.web.signalling import Signalling
 
 STATIC_DIR: Final = Path(__file__).parent / "static"
-_SHUTDOWN_SECONDS: Final = 3.0
 _NOT_BUILT: Final = (
     "The page is not built yet: run `make` in the project's folder, then start again."
 )
-_PROBES: Final = ("/healthz", "/readyz")
-
-
-class AccessLogger(AbstractAccessLogger):
-    """Logs method, path, status and time of a request: no query, no address, no header."""
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Write one line; probes come every second and matter only when debugging."""
-        level = logging.DEBUG if request.path in _PROBES else logging.INFO
-        # The raw path is still percent-encoded, so it cannot break the line.
-        path = request.rel_url.raw_path
-        self.logger.log(
-            level, "%s %s %d in %.0f ms", request.method, path, response.status, time * 1000
-        )
+# Requests a minute and at once. Behind a proxy, all callers have one address.
+_LOCAL_LIMIT: Final = (600, 100)
+_LAN_LIMIT: Final = (10, 5)
 
 
 def create_app(settings: Settings, static_dir: Path = STATIC_DIR) -> web.Application:
-    """Build the application.
+    """Build the application for this machine, and for a proxy on it.
 
     Args:
         settings: Must name a LiveKit server and its keys.
@@ -51,14 +38,64 @@ def create_app(settings: Settings, static_dir: Path = STATIC_DIR) -> web.Applica
         UserError: LIVEKIT_URL or its keys are missing or bad.
     """
     livekit = LiveKitAccess.from_settings(settings)
-    index = static_dir / "index.html"
-    app = web.Application(client_max_size=MAX_BODY)
-    app.on_response_prepare.append(header_signal(livekit))
-
+    app = _application(livekit, [rate_limiting(RateLimit(*_LOCAL_LIMIT))])
     TokenEndpoint(livekit, settings.agent_name).add_routes(app)
-    health = WebHealth(livekit, settings.worker_port, index)
+    _add_health(app, livekit, settings, static_dir)
+    _add_page(app, static_dir)
+    return app
+
+
+def create_lan_app(
+    settings: Settings, door: Door, static_dir: Path = STATIC_DIR
+) -> web.Application:
+    """Build the application for the local network: the same, behind the access code.
+
+    LiveKit's signalling comes through it as well, because the server stays on loopback.
+
+    Args:
+        settings: Must name a LiveKit server and its keys.
+        door: Where others come in.
+        static_dir: The built page.
+
+    Raises:
+        UserError: LIVEKIT_URL or its keys are missing or bad.
+    """
+    upstream = LiveKitAccess.from_settings(settings)
+    livekit = replace(upstream, url=door.signalling_url)
+    limit = RateLimit(*_LAN_LIMIT)
+    app = _application(livekit, [rate_limiting(limit), code_checking(door.code)])
+    TokenEndpoint(livekit, settings.agent_name).add_routes(app)
+    Signalling(upstream).add_routes(app)
+    _add_health(app, upstream, settings, static_dir)
+    if door.certificate.authority is not None:
+        _add_authority(app, door.certificate.authority)
+    _add_page(app, static_dir)
+    return app
+
+
+def _application(livekit: LiveKitAccess, middlewares: Sequence[Middleware]) -> web.Application:
+    app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
+    app.on_response_prepare.append(header_signal(livekit))
+    return app
+
+
+def _add_health(
+    app: web.Application, livekit: LiveKitAccess, settings: Settings, static_dir: Path
+) -> None:
+    health = WebHealth(livekit, settings.worker_port, static_dir / "index.html")
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
+
+
+def _add_authority(app: web.Application, path: Path) -> None:
+    async def authority(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(path, headers={hdrs.CONTENT_TYPE: "application/x-x509-ca-cert"})
+
+    app.router.add_get(AUTHORITY_PATH, authority)
+
+
+def _add_page(app: web.Application, static_dir: Path) -> None:
+    index = static_dir / "index.html"
 
     async def page(request: web.Request) -> web.StreamResponse:
         if index.is_file():
@@ -68,49 +105,3 @@ def create_app(settings: Settings, static_dir: Path = STATIC_DIR) -> web.Applica
     app.router.add_get("/", page)
     if static_dir.is_dir():
         app.router.add_static("/", static_dir)
-    return app
-
-
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
-
-    Raises:
-        UserError: LiveKit is not configured, or the address is taken or not ours.
-    """
-    asyncio.run(_serve(settings))
-
-
-async def _serve(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    runner = web.AppRunner(
-        create_app(settings),
-        access_log_class=AccessLogger,
-        access_log=logger,
-        shutdown_timeout=_SHUTDOWN_SECONDS,
-    )
-    await runner.setup()
-    try:
-        await _bind(runner, settings)
-        await stop.wait()
-    finally:
-        await runner.cleanup()
-
-
-async def _bind(runner: web.AppRunner, settings: Settings) -> None:
-    host, port = settings.web_host, settings.web_port
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise UserError(
-                f"Port {port} on {host} is taken by another program; "
-                "stop that program or set WEB_PORT to a free port."
-            ) from None
-        raise UserError(
-            f"The page cannot be served on {host}, port {port} ({error.strerror or error}); "
-            "set WEB_HOST and WEB_PORT."
-        ) from None
-    logger.info("serving the page on http://%s:%d", host, port)

@@ -84,6 +84,20 @@ def parse_request(raw: bytes, agent_name: str) -> TokenRequest:
     )
 
 
+def parse_rejoin(raw: bytes) -> str:
+    """Read the body of a request to come back into a call; return the call's earlier token.
+
+    This is no part of the standard; our page asks it when it was reloaded in mid-call.
+
+    Raises:
+        Refusal: It is malformed.
+    """
+    try:
+        return _Rejoin.model_validate_json(raw or b"{}").participant_token
+    except ValidationError as error:
+        raise Refusal(400, _sentence(error)) from None
+
+
 def _refuse_reserved(name: str) -> str:
     # LiveKit's own attributes steer agents and clients; callers have no business there.
     if name.startswith("lk."):
@@ -140,6 +154,10 @@ class _Body(_Message, extra="ignore"):
     room_config: _RoomConfig | None = None
 
 
+class _Rejoin(_Message, extra="ignore"):
+    participant_token: str
+
+
 def _agent_metadata(config: _RoomConfig, agent_name: str) -> str:
     # What is empty or zero is a default that some clients spell out.
     if any((config.model_extra or {}).values()):
@@ -160,7 +178,8 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     if not first["loc"]:
         return "The body is not a JSON object."
-    fields = {*_Body.model_fields, *_RoomConfig.model_fields, *_Agent.model_fields}
+    models = (_Body, _RoomConfig, _Agent, _Rejoin)
+    fields = {name for model in models for name in model.model_fields}
     # Names of attributes are the client's and may be private.
     path = ".".join(str(part) for part in first["loc"] if part in fields)
     message = first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")

@@ -9,11 +9,18 @@ import numpy as np
 import pytest
 from playwright.async_api import ConsoleMessage, Page, async_playwright
 
+from tests.browser.caller import MICROPHONE_FLAGS, VIRTUAL_MICROPHONE, Caller
+from tests.support.stack import Stack
+
 MICROPHONE_RATE = 48_000
 # Chromium repeats the last buffer of the file for ever, so the file has to end in silence.
 _TAIL_SECONDS = 90
 
+# The browser's own note that a request was refused is no error of the page.
+_REFUSALS = ("Failed to load resource", "WebSocket connection to")
+
 OpenPage = Callable[[Sequence[str]], Awaitable[Page]]
+OpenCaller = Callable[[], Awaitable[Caller]]
 
 
 @pytest.fixture
@@ -24,7 +31,7 @@ async def open_page() -> AsyncIterator[OpenPage]:
     errors: list[str] = []
 
     def note_error(line: ConsoleMessage) -> None:
-        if line.type == "error":
+        if line.type == "error" and not line.text.startswith(_REFUSALS):
             errors.append(line.text)
 
     async with async_playwright() as playwright:
@@ -40,6 +47,23 @@ async def open_page() -> AsyncIterator[OpenPage]:
 
         yield open_page
     assert errors == []
+
+
+@pytest.fixture
+async def open_caller(stack: Stack, open_page: OpenPage) -> AsyncIterator[OpenCaller]:
+    """Open the stack's page for someone whose microphone says what the test wants."""
+    callers: list[Caller] = []
+
+    async def open_caller() -> Caller:
+        page = await open_page(MICROPHONE_FLAGS)
+        await page.add_init_script(VIRTUAL_MICROPHONE)
+        await page.goto(stack.page_url)
+        callers.append(Caller(page))
+        return callers[-1]
+
+    yield open_caller
+    for caller in callers:
+        await caller.hang_up()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from playwright.async_api import Page, Request, Response, expect
+from playwright.async_api import Response, expect
 
 from tests.browser.conftest import OpenPage
 from tests.support.stack import Stack
@@ -60,19 +60,6 @@ async def test_a_call_from_the_page(
     assert await page.evaluate("document.getElementById('agent-audio').srcObject") is None
 
 
-async def test_a_refused_microphone_is_explained(stack: Stack, open_page: OpenPage) -> None:
-    page = await open_page(["--use-fake-device-for-media-stream"])
-    # Granting a list of permissions denies all that are not in it.
-    await page.context.grant_permissions([], origin=stack.page_url)
-    asked = requests_for_tokens(page)
-    await page.goto(stack.page_url)
-    await page.get_by_role("button", name="Call").click()
-
-    await expect(page.get_by_role("alert")).to_contain_text("The microphone was refused")
-    await expect(page.get_by_role("button", name="Call")).to_be_visible()
-    assert asked == [], "a call without a microphone must not open a room"
-
-
 async def test_the_page_is_small_and_comes_from_one_place(
     stack: Stack, open_page: OpenPage
 ) -> None:
@@ -86,14 +73,3 @@ async def test_the_page_is_small_and_comes_from_one_place(
     assert all(response.ok for response in responses)
     size = sum([len(gzip.compress(await response.body())) for response in responses])
     assert size <= MAX_PAGE_BYTES
-
-
-def requests_for_tokens(page: Page) -> list[str]:
-    asked: list[str] = []
-
-    def note(request: Request) -> None:
-        if request.url.endswith("/token"):
-            asked.append(request.url)
-
-    page.on("request", note)
-    return asked

@@ -117,18 +117,30 @@ def stack_environment(folder: Path, **overrides: str) -> dict[str, str]:
     return env
 
 
-def launch(folder: Path, *, prefix: Sequence[str] = (), **overrides: str) -> Stack:
+def launch(
+    folder: Path,
+    *,
+    prefix: Sequence[str] = (),
+    command: str = "up",
+    options: Sequence[str] = (),
+    cwd: Path | str | None = None,
+    **overrides: str,
+) -> Stack:
     """Start ``eloquence up`` and return at once.
 
     Args:
         folder: Where its socket goes.
         prefix: Program and arguments that run it, such as ``ip netns exec NAME``.
+        command: Another command that starts everything.
+        options: Further options of it.
+        cwd: Where to run it, with the source that lies there.
         overrides: Environment variables.
     """
     env = stack_environment(folder, **overrides)
     process = subprocess.Popen(
-        [*prefix, sys.executable, "-m", "agent", "up", "--no-browser"],
+        [*prefix, sys.executable, "-m", "agent", command, "--no-browser", *options],
         env=env,
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -140,9 +152,9 @@ def launch(folder: Path, *, prefix: Sequence[str] = (), **overrides: str) -> Sta
 
 
 @contextmanager
-def run_stack(folder: Path, **overrides: str) -> Iterator[Stack]:
+def run_stack(folder: Path) -> Iterator[Stack]:
     """Start everything, wait until a call can be placed, and stop everything afterwards."""
-    stack = launch(folder, **overrides)
+    stack = launch(folder)
     try:
         stack.page_url = stack.wait_for(READY_LINE).split(READY_LINE)[1].strip()
         yield stack

@@ -88,5 +88,5 @@ def test_the_development_server_stays_on_loopback(tmp_path: Path) -> None:
         },
         "keys": {"k": SECRET},
         "room": {"auto_create": True, "empty_timeout": 30, "departure_timeout": 5},
-        "logging": {"level": "info"},
+        "logging": {"level": "error"},
     }

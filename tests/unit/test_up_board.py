@@ -1,10 +1,12 @@
 import io
+import json
 
 import pytest
 from rich.console import Console
 
+from agent.logs import json_line
 from agent.readiness import Component
-from agent.up.board import Board, LiveBoard
+from agent.up.board import Board, JsonBoard, LiveBoard
 from agent.up.gates import Report
 
 pytestmark = pytest.mark.unit
@@ -53,21 +55,51 @@ def test_lines_are_printed_as_they_are() -> None:
     assert output.getvalue().splitlines() == [f"llm     | {text}", text]
 
 
-def test_a_terminal_shows_services_parts_and_bytes_until_all_is_ready() -> None:
+def test_a_terminal_shows_services_parts_bars_and_bytes() -> None:
     output = io.StringIO()
     board = LiveBoard(Console(file=output, force_terminal=True, width=80))
     with board:
         board.show("engine", downloading(250))
         board.show("web", Report(Component("ready")))
-        board._live.refresh()
-        shown = output.getvalue()
-        assert "250 of 1000 MB (25 %)" in shown
-        assert "whisper" in shown
-        assert "kokoro" in shown
-        assert "web" in shown
+    shown = output.getvalue()
+    assert "━━━━" in shown
+    assert "250 of 1000 MB (25 %)" in shown
+    for name in ("engine", "whisper", "kokoro", "web"):
+        assert name in shown
+
+
+def test_a_terminal_keeps_one_line_per_service_and_the_address_below_the_log() -> None:
+    output = io.StringIO()
+    board = LiveBoard(Console(file=output, force_terminal=True, width=80))
+    with board:
+        ready = Component("ready")
+        board.show("engine", Report(ready, {"whisper": ready, "kokoro": ready}))
         board.announce("Eloquence is ready: http://127.0.0.1:8080")
-        before = len(output.getvalue())
-        board.show("engine", downloading(500))
         board.line("worker", "a call")
-    assert "a call" in output.getvalue()[before:]
-    assert "whisper" not in output.getvalue()[before:]
+        last = output.getvalue().rpartition("a call")[2]
+        assert "engine" in last
+        assert "http://127.0.0.1:8080" in last
+        assert "whisper" not in last
+
+
+def test_json_has_one_object_per_line_and_passes_on_what_is_one_already() -> None:
+    output = io.StringIO()
+    board = JsonBoard(Console(file=output, width=40))
+    of_a_child = json_line("worker", "registered " + "x" * 100, "WARNING", {"load": 0.5})
+    with board:
+        board.show("engine", Report(Component("loading")))
+        board.line("worker", of_a_child)
+        board.line("llm", '{"not": "ours"}')
+        board.complain("It broke.")
+        board.announce("Eloquence is ready: http://127.0.0.1:8080")
+    lines = [json.loads(line) for line in output.getvalue().splitlines()]
+    assert output.getvalue().splitlines()[1] == of_a_child
+    assert all(list(line) == ["time", "level", "process", "message", "fields"] for line in lines)
+    assert [
+        (line["process"], line["level"], line["message"]) for line in lines[:1] + lines[2:]
+    ] == [
+        ("engine", "INFO", "[loading]"),
+        ("llm", "INFO", '{"not": "ours"}'),
+        ("up", "ERROR", "It broke."),
+        ("up", "INFO", "Eloquence is ready: http://127.0.0.1:8080"),
+    ]

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import UserError
+from agent.paths import KEEP_CONVERSATIONS
 from agent.ports import Port, check_ports
 from agent.settings import Settings, load
 from agent.up.plan import Service, plan, ports, web_url
@@ -71,8 +72,17 @@ async def test_generated_keys_reach_only_the_server_the_worker_and_the_page(tmp_
 
 async def test_an_interrupted_worker_does_not_wait_for_conversations(tmp_path: Path) -> None:
     worker = (await services(read_settings(tmp_path)))["worker"]
-    assert worker.env["DRAIN_SECONDS"] == "2"
-    assert worker.grace > 2
+    assert worker.env["DRAIN_SECONDS"] == "1"
+    assert worker.grace > 1
+
+
+async def test_a_call_outlives_the_worker_that_was_started_here(tmp_path: Path) -> None:
+    worker = (await services(read_settings(tmp_path)))["worker"]
+    assert worker.env[KEEP_CONVERSATIONS] == "1"
+    assert worker.calls is not None
+    assert worker.calls.url == worker.env["LIVEKIT_URL"]
+    assert worker.calls.api_secret == worker.env["LIVEKIT_API_SECRET"]
+    assert worker.calls.api_secret not in repr(worker.calls)
 
 
 async def test_an_outside_livekit_server_is_not_started(

@@ -1,6 +1,7 @@
 """``eloquence up`` as a process, with services that start in no time."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -120,6 +121,19 @@ def test_a_signal_stops_everything_and_leaves_nothing(
     assert time.monotonic() - before < 10
     assert psutil.wait_procs(up.children, timeout=1)[1] == []
     assert not up.socket.exists()
+
+
+def test_every_line_is_an_object_if_json_is_asked_for(
+    launch: Callable[..., Up], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    up = launch()
+    up.read_until("Eloquence is ready")
+    up.process.send_signal(signal.SIGINT)
+    up.read_until("Stopping.")
+    told = [json.loads(line) for line in up.lines]
+    assert {"a", "b", "up"} == {line["process"] for line in told}
+    assert {"process": "up", "level": "INFO", "message": "Stopping."}.items() <= told[-1].items()
 
 
 def test_the_second_signal_waits_for_nobody(launch: Callable[..., Up]) -> None:

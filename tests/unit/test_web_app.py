@@ -17,7 +17,8 @@ from yarl import URL
 
 from agent.errors import UserError
 from agent.settings import Settings
-from agent.web.app import create_app, run
+from agent.web.app import create_app
+from agent.web.server import run
 
 pytestmark = pytest.mark.unit
 

@@ -1,14 +1,19 @@
 """The worker refuses calls until it can answer them."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from livekit.agents import AgentServer
+from pydantic import SecretStr
 
+from agent.readiness import STANDBY_PORT, fetch_readiness
 from agent.settings import Settings
 from agent.worker_health import WorkerHealth
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.unit
 
@@ -50,8 +55,45 @@ def test_ready_needs_registration_server_and_engine(missing: str) -> None:
     assert not health(**{**everything, missing: False})[0].ready
 
 
+def test_it_is_ready_only_when_livekit_has_heard_that_calls_can_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    watched, _ = health(registered=True, livekit=True, engine=False)
+    watched.load()
+    watched._engine = True
+    watched.load()
+    assert not watched.ready
+    now += 3
+    assert watched.ready
+
+
 def test_registering_makes_it_ready() -> None:
     watched, server = health(engine=True)
     assert not watched.ready
     server.listeners["worker_registered"]("id", object())
     assert watched.ready
+
+
+async def test_a_worker_in_waiting_takes_the_port_when_the_one_before_it_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port, standby = free_port(), free_port()
+    settings = Settings(
+        worker_port=port,
+        engine_url="unix:/nowhere/engine.sock",
+        livekit_url="ws://127.0.0.1:9",
+        livekit_api_key="key",
+        livekit_api_secret=SecretStr("0123456789abcdef0123456789abcdef"),
+    )
+    async with AsyncExitStack() as before:
+        await before.enter_async_context(WorkerHealth(settings).serve())
+        monkeypatch.setenv(STANDBY_PORT, str(standby))
+        successor = WorkerHealth(settings)
+        async with successor.serve():
+            assert await fetch_readiness(f"http://127.0.0.1:{standby}", "/healthz")
+            await before.aclose()
+            async with asyncio.timeout(10):
+                while not await fetch_readiness(f"http://127.0.0.1:{port}", "/healthz"):
+                    await asyncio.sleep(0.02)

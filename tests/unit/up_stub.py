@@ -1,11 +1,15 @@
 """A service to supervise: `up_stub.py PORT [STATE_FILE]`.
 
-It answers GET with 200, or with the status and the JSON that STATE_FILE holds at that moment.
+It answers GET with 200, or with the status and the JSON that STATE_FILE holds at that moment. Like
+a worker it answers on ELOQUENCE_STANDBY_PORT too, if that is set, and waits for PORT to be free.
 """
 
 import json
+import os
 import signal
 import sys
+import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import FrameType
@@ -30,8 +34,19 @@ def leave(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
 
 
+def serve(port: int) -> None:
+    while True:
+        try:
+            server = HTTPServer(("127.0.0.1", port), Handler)
+        except OSError:
+            time.sleep(0.02)
+            continue
+        print("serving", flush=True)
+        server.serve_forever()
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, leave)
-    server = HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
-    print("serving", flush=True)
-    server.serve_forever()
+    if standby := os.environ.get("ELOQUENCE_STANDBY_PORT"):
+        threading.Thread(target=serve, args=[int(standby)], daemon=True).start()
+    serve(int(sys.argv[1]))

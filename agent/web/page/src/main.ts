@@ -1,27 +1,80 @@
-/** Joins view and call. */
+/** Joins what the person sees and presses with the call. */
 
 import "./style.css";
 
 import { Call } from "./call";
-import { View } from "./view";
+import { CallMemory } from "./call-memory";
+import { CallView } from "./call-view";
+import { CodeForm } from "./code-form";
+import { DevicePicker } from "./device-picker";
+import { element } from "./dom";
+import { MessageForm } from "./message-form";
+import { chooseSpeaker } from "./microphone";
+import { Preferences } from "./preferences";
+import { Shelf } from "./shelf";
+import { translatePage } from "./static-texts";
+import { LANGUAGES, TEXTS } from "./texts";
+import { TranscriptView } from "./transcript-view";
+
+const lasting = new Shelf(() => localStorage);
+const memory = new CallMemory(new Shelf(() => sessionStorage));
+const preferences = new Preferences(lasting, navigator.language);
+const texts = TEXTS[preferences.language];
 
 let call: Call | undefined;
 
-const view = new View(() => {
-  if (call) {
-    call.hangUp();
-    return;
-  }
-  view.clearTranscript();
-  view.showConnecting();
-  call = new Call(view.audio, {
-    onConnected: () => view.showWaiting(),
-    onAgentState: (state) => view.showAgentState(state),
-    onLine: (line) => view.showLine(line),
-    onEnd: (problem) => {
-      call = undefined;
-      view.showIdle(problem);
-    },
-  });
-  void call.start();
+const callView = new CallView(texts, {
+  onCall: () => (call ? call.hangUp() : begin()),
+  onMute: (muted) => void call?.setMuted(muted),
 });
+const transcript = new TranscriptView(texts);
+const messages = new MessageForm(texts, async (text) => call?.send(text));
+const codeForm = new CodeForm(lasting, begin);
+const devices = new DevicePicker(texts, preferences, (kind, id) => {
+  void (kind === "speaker" ? chooseSpeaker(callView.audio, id) : call?.useMicrophone(id));
+});
+const languages = element("language", HTMLSelectElement);
+
+languages.addEventListener("change", () => {
+  preferences.language = LANGUAGES.find((code) => code === languages.value) ?? "en";
+  const chosen = TEXTS[preferences.language];
+  translatePage(preferences.language);
+  for (const part of [callView, transcript, messages, devices]) part.translate(chosen);
+});
+
+function begin(): void {
+  transcript.clear();
+  for (const line of memory.call?.lines ?? []) transcript.show(line);
+  callView.showMuted(memory.call?.muted ?? false);
+  codeForm.show(false);
+  call = new Call(
+    {
+      audio: callView.audio,
+      language: preferences.language,
+      microphone: preferences.device("microphone"),
+      code: codeForm.code,
+      memory,
+    },
+    {
+      onState: (state) => {
+        callView.showState(state);
+        messages.allow(["idle", "listening", "thinking", "speaking"].includes(state));
+      },
+      onMicrophone: () => void devices.refresh(),
+      onLevel: (speaker, level) => callView.showLevel(speaker, level),
+      onLine: (line) => transcript.show(line),
+      onEnd: (problem) => {
+        call = undefined;
+        messages.allow(false);
+        codeForm.show(problem === "code-needed");
+        callView.showIdle(problem);
+      },
+    },
+  );
+  void call.start();
+}
+
+languages.value = preferences.language;
+translatePage(preferences.language);
+void chooseSpeaker(callView.audio, preferences.device("speaker"));
+if (memory.call) begin();

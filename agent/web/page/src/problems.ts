@@ -1,6 +1,11 @@
 /** Why a call could not be placed or did not last, in terms that a person can act on. */
 
-import { ConnectionError, MediaDeviceFailure } from "livekit-client";
+import {
+  ConnectionError,
+  ConnectionErrorReason,
+  DisconnectReason,
+  MediaDeviceFailure,
+} from "livekit-client";
 
 export type ProblemKind =
   | "microphone-refused"
@@ -8,10 +13,15 @@ export type ProblemKind =
   | "microphone-busy"
   | "microphone-insecure"
   | "page-server-unreachable"
+  | "code-needed"
   | "token-refused"
+  | "token-expired"
+  | "too-many-calls"
   | "livekit-unreachable"
   | "no-agent"
   | "agent-left"
+  | "call-over"
+  | "call-elsewhere"
   | "connection-lost"
   | "unexpected";
 
@@ -19,7 +29,7 @@ export type ProblemKind =
 export class CallProblem extends Error {
   readonly kind: ProblemKind;
 
-  constructor(kind: ProblemKind, cause: unknown) {
+  constructor(kind: ProblemKind, cause?: unknown) {
     super(kind, { cause });
     this.kind = kind;
   }
@@ -39,14 +49,35 @@ export function microphoneProblem(error: unknown): ProblemKind {
   }
 }
 
-/** Names the reason for which `/token` gave none: `fetch` throws TypeError when nobody answers. */
-export function tokenProblem(error: unknown): ProblemKind {
-  return error instanceof TypeError ? "page-server-unreachable" : "token-refused";
+/**
+ * Names the reason for which the page's server gave no token.
+ *
+ * @param status - what it answered
+ * @param rejoining - whether the token was to be for a call that runs already
+ */
+export function accessProblem(status: number, rejoining: boolean): ProblemKind {
+  if (status === 401) return "code-needed";
+  if (status === 429) return "too-many-calls";
+  return rejoining ? "call-over" : "token-refused";
+}
+
+/** Names the reason for which the call server ended a call that was under way. */
+export function disconnectProblem(reason: DisconnectReason | undefined): ProblemKind {
+  switch (reason) {
+    case DisconnectReason.DUPLICATE_IDENTITY:
+      return "call-elsewhere";
+    case DisconnectReason.ROOM_DELETED:
+    case DisconnectReason.ROOM_CLOSED:
+    case DisconnectReason.PARTICIPANT_REMOVED:
+      return "call-over";
+    default:
+      return "connection-lost";
+  }
 }
 
 /** Names the problem behind any error that ended an attempt to call. */
 export function problemOf(error: unknown): ProblemKind {
   if (error instanceof CallProblem) return error.kind;
-  if (error instanceof ConnectionError) return "livekit-unreachable";
-  return "unexpected";
+  if (!(error instanceof ConnectionError)) return "unexpected";
+  return error.reason === ConnectionErrorReason.NotAllowed ? "token-expired" : "livekit-unreachable";
 }

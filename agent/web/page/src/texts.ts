@@ -1,47 +1,160 @@
-/** Every sentence that the page shows. */
+/** Every sentence that the page shows, in each language. */
 
-import type { AgentState } from "./agent-state";
+import type { CallState } from "./call-state";
 import type { ProblemKind } from "./problems";
 import type { Speaker } from "./transcript";
 
-export const texts = {
-  call: "Call",
-  hangUp: "Hang up",
-  idle: "Ready when you are",
-  connecting: "Connecting…",
-  waitingForAgent: "Waiting for the agent…",
-  emptyTranscript: "What you and the agent say appears here.",
+export const LANGUAGES = ["en", "fr"] as const;
 
-  agentState: {
-    initializing: "The agent is getting ready…",
-    idle: "The agent is waiting",
-    listening: "Listening",
-    thinking: "Thinking…",
-    speaking: "Speaking",
-  } satisfies Record<AgentState, string>,
+export type Language = (typeof LANGUAGES)[number];
 
-  speaker: {
-    user: "You",
-    agent: "Agent",
-  } satisfies Record<Speaker, string>,
+/** What elements of index.html may name in `data-text`. */
+export type PageText =
+  | "tagline"
+  | "language"
+  | "call"
+  | "hangUp"
+  | "mute"
+  | "devices"
+  | "microphone"
+  | "speaker"
+  | "code"
+  | "transcript"
+  | "message"
+  | "send"
+  | "licences";
 
-  problem: {
-    "microphone-refused":
-      "The microphone was refused. Allow it for this page in your browser's settings, then call again.",
-    "microphone-missing": "No microphone was found. Connect one, then call again.",
-    "microphone-busy":
-      "The microphone could not be opened. Close other programs that use it, then call again.",
-    "microphone-insecure":
-      "Browsers offer the microphone only on secure pages. Open this page over HTTPS or as localhost.",
-    "page-server-unreachable":
-      "The server of this page does not answer. Check that Eloquence is still running.",
-    "token-refused": "The server refused the call. Its log says why.",
-    "livekit-unreachable":
-      "The call server does not answer. Check that LiveKit is running and can be reached from here.",
-    "no-agent":
-      "No agent joined within 10 seconds. It may still be loading: look at the terminal, then call again.",
-    "agent-left": "The agent left the call. Call again to go on.",
-    "connection-lost": "The connection to the call was lost. Call again to go on.",
-    unexpected: "Something unexpected went wrong. Reload the page and call again.",
-  } satisfies Record<ProblemKind, string>,
+export interface Texts {
+  readonly page: Readonly<Record<PageText, string>>;
+  readonly messageHint: string;
+  readonly messageLost: string;
+  readonly emptyTranscript: string;
+  readonly defaultDevice: string;
+  readonly state: Readonly<Record<CallState | "idle-page", string>>;
+  readonly speaker: Readonly<Record<Speaker, string>>;
+  readonly problem: Readonly<Record<ProblemKind, string>>;
+}
+
+export const TEXTS: Readonly<Record<Language, Texts>> = {
+  en: {
+    page: {
+      tagline: "A voice agent that runs on your own machines.",
+      language: "Language",
+      call: "Call",
+      hangUp: "Hang up",
+      mute: "Mute",
+      devices: "Audio devices",
+      microphone: "Microphone",
+      speaker: "Speaker",
+      transcript: "Transcript",
+      message: "Message",
+      send: "Send",
+      code: "Access code",
+      licences: "Third-party licences",
+    },
+    messageHint: "Or type to the agent",
+    messageLost: "The message was not sent. Try again when the connection is back.",
+    emptyTranscript: "What you and the agent say appears here.",
+    defaultDevice: "System default",
+    state: {
+      "idle-page": "Ready when you are",
+      connecting: "Connecting…",
+      waiting: "Waiting for the agent…",
+      "agent-lost": "The agent was lost. Waiting for it to come back…",
+      reconnecting: "The connection is interrupted. Reconnecting…",
+      initializing: "The agent is getting ready…",
+      idle: "The agent is waiting",
+      listening: "Listening",
+      thinking: "Thinking…",
+      speaking: "Speaking",
+    },
+    speaker: { user: "You", agent: "Agent" },
+    problem: {
+      "microphone-refused":
+        "The microphone was refused. Allow it for this page in your browser's settings, then call again.",
+      "microphone-missing": "No microphone was found. Connect one, then call again.",
+      "microphone-busy":
+        "The microphone could not be opened. Close other programs that use it, then call again.",
+      "microphone-insecure":
+        "Browsers offer the microphone only on secure pages. Open this page over HTTPS or as localhost.",
+      "page-server-unreachable":
+        "The server of this page does not answer. Check that Eloquence is still running.",
+      "code-needed":
+        "This page needs the access code that the terminal shows beside the page's address.",
+      "token-refused": "The server refused the call. Its log says why.",
+      "token-expired":
+        "The permission for this call is not valid any more. Call again; if that does not help, check this device's clock.",
+      "too-many-calls": "Too many calls were asked for from here. Wait a minute, then call again.",
+      "livekit-unreachable":
+        "The call server does not answer. Check that LiveKit is running and can be reached from here.",
+      "no-agent":
+        "No agent answered within 10 seconds. All may be busy or still starting: call again in a moment.",
+      "agent-left": "The agent left the call and did not come back. Call again to go on.",
+      "call-over": "The call is over. Call again to start a new one.",
+      "call-elsewhere": "The call goes on in another tab or window.",
+      "connection-lost": "The connection to the call was lost. Call again to go on.",
+      unexpected: "Something unexpected went wrong. Reload the page and call again.",
+    },
+  },
+  fr: {
+    page: {
+      tagline: "Un agent vocal qui tourne sur vos propres machines.",
+      language: "Langue",
+      call: "Appeler",
+      hangUp: "Raccrocher",
+      mute: "Muet",
+      devices: "Appareils audio",
+      microphone: "Micro",
+      speaker: "Haut-parleur",
+      transcript: "Transcription",
+      message: "Message",
+      send: "Envoyer",
+      code: "Code d'accès",
+      licences: "Licences tierces",
+    },
+    messageHint: "Ou écrivez à l'agent",
+    messageLost: "Le message n'est pas parti. Réessayez quand la connexion sera rétablie.",
+    emptyTranscript: "Ce que vous dites et ce que dit l'agent s'affiche ici.",
+    defaultDevice: "Choix du système",
+    state: {
+      "idle-page": "Prêt quand vous l'êtes",
+      connecting: "Connexion…",
+      waiting: "En attente de l'agent…",
+      "agent-lost": "L'agent a disparu. En attente de son retour…",
+      reconnecting: "La connexion est interrompue. Reconnexion…",
+      initializing: "L'agent se prépare…",
+      idle: "L'agent attend",
+      listening: "À l'écoute",
+      thinking: "Réflexion…",
+      speaking: "L'agent parle",
+    },
+    speaker: { user: "Vous", agent: "Agent" },
+    problem: {
+      "microphone-refused":
+        "Le micro a été refusé. Autorisez-le pour cette page dans les réglages du navigateur, puis rappelez.",
+      "microphone-missing": "Aucun micro n'a été trouvé. Branchez-en un, puis rappelez.",
+      "microphone-busy":
+        "Le micro n'a pas pu être ouvert. Fermez les autres programmes qui l'utilisent, puis rappelez.",
+      "microphone-insecure":
+        "Les navigateurs ne donnent le micro qu'aux pages sûres. Ouvrez cette page en HTTPS ou sur localhost.",
+      "page-server-unreachable":
+        "Le serveur de cette page ne répond pas. Vérifiez qu'Eloquence tourne toujours.",
+      "code-needed":
+        "Cette page demande le code d'accès que le terminal montre à côté de son adresse.",
+      "token-refused": "Le serveur a refusé l'appel. Son journal dit pourquoi.",
+      "token-expired":
+        "L'autorisation de cet appel n'est plus valable. Rappelez ; si cela ne suffit pas, vérifiez l'heure de cet appareil.",
+      "too-many-calls":
+        "Trop d'appels ont été demandés d'ici. Attendez une minute, puis rappelez.",
+      "livekit-unreachable":
+        "Le serveur d'appel ne répond pas. Vérifiez que LiveKit tourne et qu'il est joignable d'ici.",
+      "no-agent":
+        "Aucun agent n'a répondu en 10 secondes. Tous sont peut-être occupés ou démarrent encore : rappelez dans un instant.",
+      "agent-left": "L'agent a quitté l'appel et n'est pas revenu. Rappelez pour continuer.",
+      "call-over": "L'appel est terminé. Rappelez pour en commencer un autre.",
+      "call-elsewhere": "L'appel continue dans un autre onglet ou une autre fenêtre.",
+      "connection-lost": "La connexion à l'appel est perdue. Rappelez pour continuer.",
+      unexpected: "Une erreur inattendue s'est produite. Rechargez la page, puis rappelez.",
+    },
+  },
 };

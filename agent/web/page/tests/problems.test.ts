@@ -1,8 +1,13 @@
-import { ConnectionError } from "livekit-client";
+import { ConnectionError, DisconnectReason } from "livekit-client";
 import { expect, test } from "vitest";
 
-import { agentState } from "../src/agent-state";
-import { CallProblem, microphoneProblem, problemOf, tokenProblem } from "../src/problems";
+import {
+  accessProblem,
+  CallProblem,
+  disconnectProblem,
+  microphoneProblem,
+  problemOf,
+} from "../src/problems";
 
 test.each([
   ["NotAllowedError", "microphone-refused"],
@@ -13,19 +18,29 @@ test.each([
   expect(microphoneProblem(new DOMException("", name))).toBe(kind);
 });
 
-test("nobody answering /token is told apart from a refusal", () => {
-  expect(tokenProblem(new TypeError("Failed to fetch"))).toBe("page-server-unreachable");
-  expect(tokenProblem(new Error("received 403"))).toBe("token-refused");
+test.each([
+  [401, false, "code-needed"],
+  [401, true, "code-needed"],
+  [403, false, "token-refused"],
+  [403, true, "call-over"],
+  [429, false, "too-many-calls"],
+  [500, false, "token-refused"],
+])("a refusal of the page's server with %i (rejoining: %s) is %s", (status, rejoining, kind) => {
+  expect(accessProblem(status, rejoining)).toBe(kind);
+});
+
+test.each([
+  [DisconnectReason.DUPLICATE_IDENTITY, "call-elsewhere"],
+  [DisconnectReason.ROOM_DELETED, "call-over"],
+  [DisconnectReason.SERVER_SHUTDOWN, "connection-lost"],
+  [undefined, "connection-lost"],
+])("a call that the server ends with reason %s is %s", (reason, kind) => {
+  expect(disconnectProblem(reason)).toBe(kind);
 });
 
 test("what ended the attempt is named", () => {
-  expect(problemOf(new CallProblem("no-agent", undefined))).toBe("no-agent");
+  expect(problemOf(new CallProblem("no-agent"))).toBe("no-agent");
   expect(problemOf(ConnectionError.serverUnreachable("down"))).toBe("livekit-unreachable");
+  expect(problemOf(ConnectionError.notAllowed("expired", 401))).toBe("token-expired");
   expect(problemOf(new Error("bug"))).toBe("unexpected");
-});
-
-test("an agent's state is one that the page knows", () => {
-  expect(agentState({ "lk.agent.state": "thinking" })).toBe("thinking");
-  expect(agentState({ "lk.agent.state": "dancing" })).toBeUndefined();
-  expect(agentState({})).toBeUndefined();
 });

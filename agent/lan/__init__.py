@@ -1,0 +1,1 @@
+"""The local network: address, certificate and access code of ``eloquence up --lan``."""

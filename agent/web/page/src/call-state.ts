@@ -1,0 +1,34 @@
+/** What a call is doing, told from its connection and from the agents in it. */
+
+import { ConnectionState } from "livekit-client";
+
+import { type AgentState, agentState } from "./agent-state";
+
+export type CallState = "connecting" | "waiting" | "agent-lost" | "reconnecting" | AgentState;
+
+/**
+ * Tells the state.
+ *
+ * @param connection - to the call server
+ * @param agents - attributes of the agents that are in the call, the latest last
+ * @param met - whether an agent has been there before
+ */
+export function callState(
+  connection: ConnectionState,
+  agents: readonly Readonly<Record<string, string>>[],
+  met: boolean,
+): CallState {
+  switch (connection) {
+    case ConnectionState.Disconnected:
+    case ConnectionState.Connecting:
+      return "connecting";
+    case ConnectionState.Reconnecting:
+    case ConnectionState.SignalReconnecting:
+      return "reconnecting";
+    case ConnectionState.Connected: {
+      const agent = agents.at(-1);
+      if (agent) return agentState(agent) ?? "initializing";
+      return met ? "agent-lost" : "waiting";
+    }
+  }
+}

@@ -1,0 +1,127 @@
+"""``eloquence dev``: the source is saved in mid-call, and the call goes on with the new source."""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.support.line import Caller, on_the_line
+from tests.support.stack import READY_LINE, Stack, launch
+
+pytestmark = pytest.mark.e2e
+
+Say = Callable[[str, str], np.ndarray]
+
+ROOT = Path(__file__).parents[2]
+TAKEN_OVER = "The new worker has taken over."
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the source, to be edited."""
+    copy = tmp_path_factory.mktemp("source")
+    left_out = shutil.ignore_patterns("node_modules", "__pycache__")
+    for part in ("agent", "plugins"):
+        shutil.copytree(ROOT / part, copy / part, ignore=left_out)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def dev(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    plugin = source / "plugins" / "livekit-plugins-local"
+    stack = launch(
+        tmp_path_factory.mktemp("dev"),
+        command="dev",
+        cwd=source,
+        PYTHONPATH=os.pathsep.join([str(source), str(plugin)]),
+    )
+    try:
+        stack.page_url = stack.wait_for(READY_LINE).split(READY_LINE)[1].strip()
+        yield stack
+    finally:
+        stack.stop()
+
+
+async def tell_the_name(caller: Caller, say: Say) -> None:
+    await caller.hears("help you", since=0)
+    await caller.listened_to()
+    told = await caller.says(say("Hello, my name is Robert.", "en"))
+    await caller.hears("Robert", since=told)
+    await caller.listened_to()
+
+
+async def ask_for_the_name(caller: Caller, say: Say) -> None:
+    asked = await caller.says(say("What is my name?", "en"))
+    await caller.hears("Robert", since=asked)
+    await caller.listened_to()
+
+
+async def test_five_saves_in_mid_call_leave_one_agent_that_remembers_and_obeys(
+    dev: Stack, source: Path, say: Say, tmp_path: Path
+) -> None:
+    async with on_the_line(dev.page_url, tmp_path) as caller:
+        await tell_the_name(caller, say)
+        file = source / "agent" / "assistant.py"
+        before = file.read_text()
+        assert "You are Eloquence, " in before
+        for name in ("Adam", "Berta", "Carl", "Dora", "Zelda"):
+            file.write_text(before.replace("You are Eloquence, ", f"You are {name}, "))
+            await asyncio.sleep(0.3)  # a person's saves, not a wait
+        saved = time.monotonic()
+        await asyncio.to_thread(dev.wait_for, TAKEN_OVER, 60)
+        await caller.listened_to()
+
+        await ask_for_the_name(caller, say)
+        asked = await caller.says(say("And what is your own name?", "en"))
+        await caller.hears("Zelda", since=asked)
+        assert len(caller.agents) == 1
+        assert caller.most == 1
+        assert len(caller.left) == 1
+        away = caller.came[-1] - caller.left[-1]
+        print(f"agent away for {away:.1f} s; back {caller.came[-1] - saved:.1f} s after the save")
+        assert away < 5
+        # No second one follows, and nobody was greeted twice.
+        assert caller.said(0).count("help you") == 1
+
+
+async def test_a_syntax_error_is_named_and_the_worker_serves_until_the_next_save(
+    dev: Stack, source: Path
+) -> None:
+    file = source / "agent" / "greeter.py"
+    file.write_text("x = 1\ndef greet(:\n")
+    line = await asyncio.to_thread(dev.wait_for, "agent/greeter.py, line 2", 30)
+    assert "goes on" in line
+    seen = dev.output.count(TAKEN_OVER)
+    file.write_text("x = 1\n")
+    async with asyncio.timeout(60):
+        while dev.output.count(TAKEN_OVER) == seen:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_killed_worker_comes_back_into_the_call_and_remembers(
+    dev: Stack, say: Say, tmp_path: Path
+) -> None:
+    async with on_the_line(dev.page_url, tmp_path) as caller:
+        await tell_the_name(caller, say)
+        (worker,) = [
+            process
+            for process in psutil.Process(dev.process.pid).children()
+            if process.cmdline()[-1] == "worker"
+        ]
+        killed = time.monotonic()
+        worker.kill()
+        # The page can say so at once, instead of when the server misses the agent.
+        await caller.until(lambda: len(caller.left), lambda times: times == 1)
+        assert caller.left[0] - killed < 3
+        await caller.until(lambda: len(caller.came), lambda times: times == 2)
+        print(f"agent back {caller.came[-1] - killed:.1f} s after its worker was killed")
+        await caller.listened_to()
+        await ask_for_the_name(caller, say)
+        assert caller.most == 1
+        assert "started again in 0.5 s" in dev.output

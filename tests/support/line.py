@@ -1,0 +1,107 @@
+"""A caller who stays on the line while agents come and go."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from livekit import rtc
+
+from agent.caller.access import TokenEndpoint, is_agent
+from agent.caller.microphone import Microphone
+from agent.caller.onset import OnsetConfig
+from agent.caller.script import load_script
+from agent.caller.transcripts import TranscriptReader
+from tests.support.calls import write_wav
+
+T = TypeVar("T")
+
+
+class Caller:
+    """Somebody on the line.
+
+    Attributes:
+        came: When each agent came, by `time.monotonic`.
+        left: When each of them left.
+        most: How many were there at once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.room = rtc.Room()
+        self.microphone = Microphone()
+        self.transcripts = TranscriptReader(self.room)
+        self.came: list[float] = []
+        self.left: list[float] = []
+        self.most = 0
+        self._folder = folder
+        self._identities: set[str] = set()
+        self.room.on("participant_connected", self._count)
+        self.room.on("participant_disconnected", self._on_left)
+
+    @property
+    def agents(self) -> list[rtc.RemoteParticipant]:
+        """The agents that are there."""
+        return [each for each in self.room.remote_participants.values() if is_agent(each)]
+
+    async def hears(self, *words: str, since: float) -> str:
+        """Return what the agents said since, once all ``words`` are in it."""
+        return await self.until(lambda: self.said(since), lambda text: _all_in(words, text))
+
+    async def listened_to(self) -> None:
+        """Wait until there is an agent that listens."""
+        await self.until(
+            lambda: [each.attributes.get("lk.agent.state") for each in self.agents],
+            lambda states: states == ["listening"],
+        )
+
+    async def says(self, samples: np.ndarray) -> float:
+        """Speak, and return when that was done."""
+        wav = write_wav(self._folder / "turn.wav", samples)
+        (utterance,) = await asyncio.to_thread(load_script, [wav], OnsetConfig())
+        return (await self.microphone.speak(utterance)).end
+
+    async def until(self, look: Callable[[], T], good: Callable[[T], bool]) -> T:
+        """Look again and again until what is seen is good, and return it."""
+        try:
+            async with asyncio.timeout(30):
+                while not good(found := look()):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"waited in vain; last seen: {look()!r}") from None
+        return found
+
+    def said(self, since: float) -> str:
+        """Return what the agents said since a time of `time.perf_counter`."""
+        self._identities.update(each.identity for each in self.agents)
+        log = self.transcripts.log
+        return " ".join(log.text(each, since, float("inf")) for each in self._identities)
+
+    def _count(self, participant: rtc.RemoteParticipant) -> None:
+        if is_agent(participant):
+            self.came.append(time.monotonic())
+            self.most = max(self.most, len(self.agents))
+
+    def _on_left(self, participant: rtc.RemoteParticipant) -> None:
+        if is_agent(participant):
+            self.left.append(time.monotonic())
+
+
+def _all_in(words: tuple[str, ...], text: str) -> bool:
+    return all(word.lower() in text.lower() for word in words)
+
+
+@asynccontextmanager
+async def on_the_line(page_url: str, folder: Path) -> AsyncIterator[Caller]:
+    """Call through the page's token endpoint and hang up in the end."""
+    caller = Caller(folder)
+    try:
+        await TokenEndpoint(f"{page_url}/token").join(caller.room)
+        await caller.microphone.publish(caller.room)
+        yield caller
+    finally:
+        await caller.transcripts.aclose()
+        await caller.room.disconnect()
+        await caller.microphone.aclose()
