@@ -54,6 +54,8 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
         patience=settings.silence_seconds,
         hang_up=ctx.delete_room,
     )
+    # Else the job would keep its place until the server notices that the room is empty.
+    session.on("close", lambda _: ctx.shutdown("the call is over"))
     await session.start(
         assistant,
         room=ctx.room,

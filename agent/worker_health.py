@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 _PROBE_SECONDS = 1.0
 # The framework asks for the load every 0.5 s and passes it on to LiveKit every 2.5 s.
 _LOAD_SECONDS = 3.0
+# The framework's longest pause between two attempts to register, and a little.
+_REGISTER_SECONDS = 12.0
 _INHERIT_SECONDS = 0.1
 _HOST = "127.0.0.1"
 
@@ -33,6 +35,8 @@ class WorkerHealth:
         self._server: AgentServer | None = None
         self._registered = False
         self._livekit = False
+        self._lost = False
+        self._back_at = -inf
         self._engine = False
         self._refused_at = -inf
 
@@ -121,8 +125,23 @@ class WorkerHealth:
             await asyncio.gather(*tasks, return_exceptions=True)
             await runner.cleanup()
 
+    def _on_livekit(self, *, reachable: bool, now: float) -> None:
+        """Follow the server; one that was restarted has forgotten this worker.
+
+        The framework then registers anew by itself. When it has not after the longest of its
+        pauses, the server was only slow to answer us, and knows this worker as before.
+        """
+        if not reachable:
+            self._lost = self._lost or self._registered
+            self._registered = False
+        elif not self._livekit:
+            self._back_at = now
+        elif self._lost and now - self._back_at > _REGISTER_SECONDS:
+            self._registered, self._lost = True, False
+        self._livekit = reachable
+
     def _on_registered(self, *_: object) -> None:
-        self._registered = True
+        self._registered, self._lost = True, False
         self._livekit = True
         _log.info("registered with LiveKit as %s", self._settings.agent_name)
 
@@ -132,9 +151,9 @@ class WorkerHealth:
             self._engine = _ready(await fetch_readiness(self._settings.engine_address))
             if was_ready != self._engine:
                 _log.info("the speech engine is %s", "ready" if self._engine else "not ready")
-            self._livekit = _ready(await fetch_readiness(self._livekit_http, "/"))
-            # A server that went away forgot this worker; registering again sets it anew.
-            self._registered = self._registered and self._livekit
+            # Any answer will do: a busy server calls itself unwell without being so.
+            answer = await fetch_readiness(self._livekit_http, "/")
+            self._on_livekit(reachable=answer is not None, now=time.monotonic())
             await asyncio.sleep(_PROBE_SECONDS)
 
     @property

@@ -198,6 +198,7 @@ async def test_calls_are_brought_back_after_a_death_and_not_at_the_start() -> No
 
 
 async def test_a_successor_takes_over_when_it_is_ready_and_brings_back_the_calls() -> None:
+    others = psutil.Process().children(recursive=True)
     calls = RecordedCalls()
     service = dataclasses.replace(stub("worker"), calls=cast(Calls, calls))
     async with supervised(service) as run:
@@ -208,7 +209,7 @@ async def test_a_successor_takes_over_when_it_is_ready_and_brings_back_the_calls
         assert not old.is_running()
         assert process_of(run, "worker").pid != old.pid
         assert run.board.complaints == []
-    assert psutil.Process().children(recursive=True) == []
+    assert set(psutil.Process().children(recursive=True)) <= set(others)
 
 
 async def test_a_successor_that_fails_leaves_the_old_one_serving() -> None:

@@ -97,3 +97,31 @@ async def test_a_worker_in_waiting_takes_the_port_when_the_one_before_it_is_gone
             async with asyncio.timeout(10):
                 while not await fetch_readiness(f"http://127.0.0.1:{port}", "/healthz"):
                     await asyncio.sleep(0.02)
+
+
+def test_a_server_that_answers_late_once_does_not_make_it_unready_for_ever() -> None:
+    watched, server = health(engine=True)
+    server.listeners["worker_registered"]("id", object())
+    watched._on_livekit(reachable=False, now=100)
+    assert not watched.ready
+    watched._on_livekit(reachable=True, now=101)
+    watched._on_livekit(reachable=True, now=102)
+    assert not watched.ready, "a restarted server would not know this worker yet"
+    watched._on_livekit(reachable=True, now=114)
+    assert watched.ready
+
+
+def test_a_restarted_server_makes_it_ready_when_it_has_registered_again() -> None:
+    watched, server = health(engine=True)
+    server.listeners["worker_registered"]("id", object())
+    watched._on_livekit(reachable=False, now=100)
+    watched._on_livekit(reachable=True, now=101)
+    server.listeners["worker_registered"]("id", object())
+    assert watched.ready
+
+
+def test_a_reachable_server_alone_does_not_make_it_ready() -> None:
+    watched, _ = health(engine=True)
+    for now in (1, 2, 100):
+        watched._on_livekit(reachable=True, now=now)
+    assert not watched.ready
