@@ -29,7 +29,7 @@ dev: bootstrap
 	@$(BIN)/eloquence dev
 
 test: bootstrap fetch
-	@scripts/system-packages --required "chromium|chromium-browser=chromium"
+	@scripts/system-packages --required "chromium|chromium-browser=chromium" ip=iproute2
 	npm --prefix $(PAGE) test
 	$(BIN)/pytest $(PYTEST_ARGS)
 
