@@ -72,7 +72,7 @@ async def test_after_a_crash_of_the_language_model_the_agent_apologises_and_answ
     first, second, third = await survive(mortal, say, transcriber, tmp_path, "llm")
     assert "Paris" in first
     assert "cannot think" in second or "Madrid" in second
-    assert "Berlin" in third or "cannot think" in third
+    assert "Berlin" in third
 
 
 async def test_after_a_crash_of_the_engine_the_conversation_goes_on(
@@ -81,4 +81,4 @@ async def test_after_a_crash_of_the_engine_the_conversation_goes_on(
     first, second, third = await survive(mortal, say, transcriber, tmp_path, "engine")
     assert "Paris" in first
     assert "something went wrong" in second or "Madrid" in second
-    assert "Berlin" in third or "Madrid" in third
+    assert "Berlin" in third
