@@ -20,7 +20,7 @@ from livekit.agents import Agent, AgentSession, CloseEvent, CloseReason
 from livekit.agents.llm import ChatContext
 from livekit.plugins import local
 
-from agent.paths import KEEP_CONVERSATIONS, hash_text, private_dir
+from agent.paths import KEEP_CONVERSATIONS, conversations_dir, hash_text, private_dir
 from agent.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Conversation:
             settings: The settings.
             room: Name of the room; on disk only its hash is seen.
         """
-        self._folder = settings.cache_dir / "run" / "conversations"
+        self._folder = conversations_dir(settings.cache_dir)
         self._path = self._folder / f"{hash_text(room)}.json"
         self._enabled = os.environ.get(KEEP_CONVERSATIONS) == "1"
         self._over = False

@@ -1,6 +1,7 @@
 """Where Eloquence keeps what it downloads, generates and listens on."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -46,3 +47,13 @@ def private_dir(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o700)
     return path
+
+
+def conversations_dir(cache_dir: Path) -> Path:
+    """Return where the conversations of running calls are kept for a worker that takes over."""
+    return cache_dir / "run" / "conversations"
+
+
+def forget_conversations(cache_dir: Path) -> None:
+    """Delete what is kept of calls; those that are still going on cannot be resumed."""
+    shutil.rmtree(conversations_dir(cache_dir), ignore_errors=True)

@@ -12,6 +12,7 @@ from agent.errors import UserError
 from agent.lan.door import Door, find_door
 from agent.lan.notice import notice, qr_code
 from agent.lan.services import open_ports, open_services
+from agent.paths import forget_conversations
 from agent.ports import check_ports
 from agent.readiness import UNIX_SCHEME, fetch_readiness
 from agent.settings import Settings
@@ -47,7 +48,12 @@ def run(
         door = find_door(settings)
         listed = open_ports(listed, door)
     check_ports(listed)
-    asyncio.run(_up(settings, door, reload, browser=browser))
+    # Calls end with us, and so does what is kept of them. A run that was killed left that to us.
+    forget_conversations(settings.cache_dir)
+    try:
+        asyncio.run(_up(settings, door, reload, browser=browser))
+    finally:
+        forget_conversations(settings.cache_dir)
 
 
 async def _up(

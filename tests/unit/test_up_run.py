@@ -14,6 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from agent.paths import conversations_dir
+from agent.settings import Settings
+from agent.up import run as run_module
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.unit
@@ -181,3 +184,24 @@ if sys.platform.startswith("linux"):
         up.read_until("Eloquence is ready")
         up.process.kill()
         assert psutil.wait_procs(up.children, timeout=5)[1] == []
+
+
+def test_what_is_kept_of_calls_goes_with_it_and_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(ELOQUENCE_CACHE_DIR=tmp_path)
+    folder = conversations_dir(tmp_path)
+    seen: list[bool] = []
+
+    async def up(*_: object, **__: object) -> None:
+        seen.append(folder.exists())
+        folder.mkdir(parents=True)
+        (folder / "call.json").write_text("what was said")
+
+    folder.mkdir(parents=True)
+    (folder / "killed.json").write_text("what was said before")
+    monkeypatch.setattr(run_module, "check_ports", lambda _: None)
+    monkeypatch.setattr(run_module, "_up", up)
+    run_module.run(settings, browser=False)
+    assert seen == [False]
+    assert not folder.exists()
