@@ -24,6 +24,7 @@ def run(settings: Settings) -> None:
                 device=settings.device,
                 stt_model=settings.stt_model,
                 stt_beam_size=settings.stt_beam_size,
+                encoder_context=settings.stt_encoder_context,
                 voices=settings.voices,
             )
         )

@@ -34,10 +34,17 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a process says of itself."""
+    """What a process says of itself.
+
+    Attributes:
+        ready: Whether it can serve.
+        components: The state of each of its parts.
+        load: How busy it is, in [0, 1]; 1 means that it should get no more calls.
+    """
 
     ready: bool
     components: dict[str, Component] = field(default_factory=dict)
+    load: float = 0.0
 
     @property
     def failure(self) -> str | None:
@@ -63,7 +70,8 @@ def parse_readiness(status: int, body: object) -> Readiness:
             for name, entry in listed.items()
             if isinstance(entry, dict)
         }
-    return Readiness(status == 200, components)
+    load = body.get("load") if isinstance(body, dict) else None
+    return Readiness(status == 200, components, load if isinstance(load, (int, float)) else 0.0)
 
 
 def _component(entry: dict[str, Any]) -> Component:

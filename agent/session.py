@@ -21,6 +21,7 @@ from livekit.plugins import local, openai
 
 from agent.assistant import Assistant, apology, greeting, instructions
 from agent.conversations import Conversation
+from agent.doubles import give_way
 from agent.language_model import prime
 from agent.settings import Settings
 from agent.silence import SilenceWatch
@@ -64,6 +65,8 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
         # A participant could otherwise read the conversation and drive the session.
         session_host=False,
     )
+    if give_way(ctx):
+        return
     if goes_on:  # the caller has been greeted already
         return
     words = greeting(settings, language)
@@ -80,6 +83,7 @@ def build_session(settings: Settings, voice: local.TTS) -> AgentSession[None]:
             engine=settings.engine_address,
             languages=settings.languages,
             model=settings.stt_model,
+            keyterms=settings.stt_keyterms,
         ),
         llm=openai.LLM(
             model=settings.llm_model,
@@ -96,11 +100,20 @@ def build_session(settings: Settings, voice: local.TTS) -> AgentSession[None]:
             "turn_detection": inference.TurnDetector(version="v1-mini"),
             # What the caller says over a sentence that goes on is heard all the same.
             "interruption": {"mode": "vad", "discard_audio_if_uninterruptible": False},
-            "preemptive_generation": {"enabled": True, "preemptive_tts": False},
+            "preemptive_generation": {
+                "enabled": True,
+                "preemptive_tts": False,
+                # A pause in mid-sentence costs a request that is thrown away: one to three in a
+                # turn are normal, and in long turns the early answer is hardly ever kept.
+                "max_retries": 3,
+                "max_speech_duration": 12.0,
+            },
         },
         # Warm-up would replace the caller's first words by silence while the agent greets.
         aec_warmup_duration=None,
         user_away_timeout=settings.silence_seconds,
+        # Without a word on its way the whole of this is waited for; else interim text will do.
+        session_close_transcript_timeout=0.5,
         conn_options=SessionConnectOptions(
             stt_conn_options=_STT_OPTIONS,
             tts_conn_options=_TTS_OPTIONS,

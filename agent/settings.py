@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from dotenv import dotenv_values
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from agent.env_file import read_env_file
 from agent.errors import UserError
 from agent.paths import default_cache_dir, default_engine_url
 
@@ -31,6 +31,10 @@ FOREIGN_VARIABLES = frozenset(
         "TZ",
     }
 )
+
+# Environment variable: with it at 1, what `.env` says is in the environment already. A process that
+# is started later, for a call or after a crash, so gets the settings with which all began.
+ENV_FILE_READ = "ELOQUENCE_ENV_FILE_READ"
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
@@ -96,6 +100,14 @@ class Settings(BaseSettings):
     )
     stt_model: str = Field("whisper-base", description="Speech recognition model")
     stt_beam_size: int = Field(5, ge=1, le=10, description="Beam width of final transcripts")
+    stt_encoder_context: Literal["auto", "full"] = Field(
+        "auto",
+        description="What the recogniser encodes: `auto` little more than the utterance where that "
+        "is faster (on a CPU), `full` always 30 s",
+    )
+    stt_keyterms: CommaList = Field(
+        (), description="Names and words that callers say and the recogniser should know"
+    )
     tts_voices: CommaList = Field(
         ("en=hibari/heart", "fr=kokoro/ff_siwis"),
         description="Voice per language, as `language=engine/voice`",
@@ -147,7 +159,7 @@ class Settings(BaseSettings):
         None, description="Access code for `--lan`; empty makes one for each run"
     )
 
-    @field_validator("languages", "tts_voices", mode="before")
+    @field_validator("languages", "stt_keyterms", "tts_voices", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -233,13 +245,15 @@ def load(env_file: Path | None = None) -> Settings:
         env_file: File to read instead of ``.env`` in the current directory.
 
     Raises:
-        UserError: A variable is unknown or its value is bad; the sentence names it.
+        UserError: The file cannot be read, or a variable is unknown or has a bad value; the
+            sentence names it.
     """
-    path = env_file or Path(".env")
-    for name, value in dotenv_values(path).items():
-        _check_known(name, path)
-        if value is not None:
-            os.environ.setdefault(name, value)
+    if env_file or os.environ.get(ENV_FILE_READ) != "1":
+        path = env_file or Path(".env")
+        for name, value in read_env_file(path).items():
+            _check_known(name, path)
+            if value is not None:
+                os.environ.setdefault(name, value)
     try:
         return Settings()
     except ValidationError as error:

@@ -13,7 +13,7 @@ from agent import logs
 from agent.errors import UserError
 from agent.language_model import connect_once
 from agent.session import run_call
-from agent.settings import Settings, load
+from agent.settings import ENV_FILE_READ, Settings, load
 from agent.worker_health import WorkerHealth
 
 _log = logging.getLogger(__name__)
@@ -44,9 +44,15 @@ def run(settings: Settings) -> None:
         UserError: LiveKit is not configured, refuses the key, or cannot be reached for minutes.
     """
     logs.setup(settings, "worker")
+    ignore_hosted_services()
+    os.environ[ENV_FILE_READ] = "1"  # for the processes of the calls
+    asyncio.run(_serve(settings))
+
+
+def ignore_hosted_services() -> None:
+    """Forget the variables that would lead the framework to hosted services."""
     for name in _CLOUD_VARIABLES:
         os.environ.pop(name, None)
-    asyncio.run(_serve(settings))
 
 
 def build_server(settings: Settings, load_fnc: Callable[[], float]) -> AgentServer:
@@ -109,10 +115,12 @@ async def _drain(server: AgentServer, settings: Settings) -> None:
     # A second signal ends the process at once, for the impatient.
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, partial(os._exit, 1))
+    if not settings.drain_seconds:
+        return
     calls = len(server.active_jobs)
     if calls:
         _log.info("waiting up to %d s for %d calls to end", settings.drain_seconds, calls)
     try:
-        await server.drain(timeout=settings.drain_seconds or 1)
+        await server.drain(timeout=settings.drain_seconds)
     except TimeoutError:
         _log.warning("calls were cut off: DRAIN_SECONDS=%d is over", settings.drain_seconds)

@@ -38,6 +38,7 @@ class WorkerHealth:
         self._lost = False
         self._back_at = -inf
         self._engine = False
+        self._engine_load = 0.0
         self._refused_at = -inf
 
     def watch(self, server: AgentServer) -> None:
@@ -60,7 +61,9 @@ class WorkerHealth:
         if not self._engine or self._server is None:
             self._refused_at = time.monotonic()
             return 1.0
-        return min(1.0, len(self._server.active_jobs) / self._settings.max_calls)
+        calls = len(self._server.active_jobs)
+        # The engine may serve other workers too, or be slower than whoever set the capacity hoped.
+        return min(1.0, max(self._engine_load, calls / self._settings.max_calls))
 
     async def check_key(self) -> None:
         """Ask LiveKit whether it accepts the key; an unreachable server is left to the retries.
@@ -148,7 +151,9 @@ class WorkerHealth:
     async def _probe_for_ever(self) -> None:
         while True:
             was_ready = self._engine
-            self._engine = _ready(await fetch_readiness(self._settings.engine_address))
+            engine = await fetch_readiness(self._settings.engine_address)
+            self._engine = _ready(engine)
+            self._engine_load = engine.load if engine else 0.0
             if was_ready != self._engine:
                 _log.info("the speech engine is %s", "ready" if self._engine else "not ready")
             # Any answer will do: a busy server calls itself unwell without being so.

@@ -44,7 +44,11 @@ class WebHealth:
             "worker": self._worker(worker),
         }
         ready = components["livekit"].state == components["page"].state == "ready"
-        return web.json_response(asdict(Readiness(ready, components)), status=200 if ready else 503)
+        body = {
+            "ready": ready,
+            "components": {name: asdict(component) for name, component in components.items()},
+        }
+        return web.json_response(body, status=200 if ready else 503)
 
     def _livekit(self, answer: Readiness | None) -> Component:
         if answer is None:

@@ -71,7 +71,11 @@ class ToneVoice:
 
 
 class CountingEar:
-    """Hears the seconds of loud sound."""
+    """Hears the seconds of loud sound.
+
+    Attributes:
+        heard: How often it was asked.
+    """
 
     name = "counting"
 
@@ -79,10 +83,12 @@ class CountingEar:
         self.error: EngineError | None = None
         self.blocked = threading.Event()
         self.hang = False
+        self.heard = 0
 
     def transcribe(
         self, audio: Heard, *, current: str, candidates: Sequence[str], beam_size: int
     ) -> Transcription:
+        self.heard += 1
         if self.hang:
             self.blocked.wait(10)
         if self.error:

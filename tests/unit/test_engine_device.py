@@ -53,6 +53,7 @@ def test_running_out_of_gpu_memory_says_what_to_do() -> None:
     failure = explain_device_failure(RuntimeError("CUDA failed with error out of memory"), GPU)
     assert failure
     assert "out of memory" in failure.message
+    assert failure.retryable
     assert "DEVICE=cpu" in failure.message
 
 

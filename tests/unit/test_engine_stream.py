@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from livekit.plugins.local.engine.scheduler import Scheduler
+from livekit.plugins.local.engine.scheduler import Priority, Scheduler
 from livekit.plugins.local.engine.stt import stream as stream_module
 from livekit.plugins.local.engine.stt.base import Samples, Transcription
 from livekit.plugins.local.engine.stt.stream import Recogniser, SttStream
@@ -66,6 +66,7 @@ class Ears:
 
     def __init__(self, recogniser: Recogniser, model: ScriptedModel, **start: Any) -> None:
         self.said: list[dict[str, Any]] = []
+        self._news: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.model = model
         self.stream = SttStream(
             recogniser, SttStart(**{"languages": ["en", "fr"], **start}), self._emit
@@ -73,12 +74,24 @@ class Ears:
 
     async def _emit(self, message: dict[str, Any]) -> None:
         self.said.append(message)
+        self._news.put_nowait(message)
 
     async def hear(self, *pieces: bytes) -> None:
         for piece in pieces:
             for at in range(0, len(piece), 1600):
                 await self.stream.feed(piece[at : at + 1600])
                 await asyncio.sleep(0)
+
+    async def next(self) -> dict[str, Any]:
+        """Return the next message that was not asked for yet."""
+        return await asyncio.wait_for(self._news.get(), 5)
+
+    async def decoded(self, times: int) -> None:
+        """Wait until the model has been asked so often, and answered."""
+        async with asyncio.timeout(5):
+            while len(self.model.requests) < times or self.stream._recogniser.scheduler.depth:
+                await asyncio.sleep(0)
+        await self.stream._recogniser.scheduler.run(Priority.INTERIM, lambda: None)
 
     async def final(self, number: int = 1) -> dict[str, Any]:
         await self.stream.flush(number)
@@ -150,6 +163,20 @@ async def test_speech_without_a_pause_is_sealed_too(ears: Ears) -> None:
     assert all(seconds <= 30 for seconds, _ in ears.model.requests)
 
 
+async def test_speech_without_a_pause_is_cut_where_it_is_quietest(ears: Ears) -> None:
+    soft = np.full(int(0.1 * SECOND), 20_000, "<i2").tobytes()
+    await ears.hear(loud(26), soft, loud(6), quiet(0.3))
+    final = await ears.final()
+    assert sum(int(part) for part in final["text"].split()) == 32.1 * SECOND
+    assert ears.model.requests[0][0] == pytest.approx(26.05, abs=0.05)
+
+
+async def test_a_moment_between_two_syllables_does_not_seal(ears: Ears) -> None:
+    await ears.hear(loud(21), quiet(0.1), loud(1), quiet(0.3))
+    await ears.final()
+    assert ears.model.requests[0][0] > 22
+
+
 @pytest.mark.parametrize(
     "answer",
     [{"no_speech_prob": 0.7}, {"avg_logprob": -1.2}],
@@ -178,15 +205,115 @@ async def test_the_language_heard_is_the_next_utterances_current_one(ears: Ears)
 
 async def test_interims_are_greedy_and_finals_are_not(ears: Ears) -> None:
     ears.stream._interim_wanted = True
-    await ears.hear(loud(3))
-    async with asyncio.timeout(5):
-        while not ears.said:
-            await asyncio.sleep(0)
-    assert ears.said[0]["type"] == "interim"
+    await ears.hear(loud(0.5))
+    assert (await ears.next())["type"] == "interim"
     assert ears.model.requests[0][1] == 1
-    await ears.hear(quiet(0.3))
-    assert (await ears.final())["text"] == str(3 * SECOND)
+    await ears.hear(loud(0.5), quiet(0.3))
+    assert (await ears.final())["text"] == str(SECOND)
     assert ears.model.requests[-1][1] == 5
+
+
+async def test_the_first_interim_is_asked_for_within_half_a_second_of_speech(ears: Ears) -> None:
+    ears.stream._interim_wanted = True
+    await ears.hear(quiet(2), loud(0.45))
+    await ears.next()
+    # Half a second of it is the lead-in.
+    assert ears.model.requests[0][0] < 1.0
+
+
+async def test_an_interim_that_is_not_believed_is_followed_by_another_soon(ears: Ears) -> None:
+    ears.stream._interim_wanted = True
+    ears.model.answer = {"avg_logprob": -1.2}
+    await ears.hear(loud(0.45))
+    await ears.decoded(1)
+    assert ears.said == []
+    await ears.hear(loud(0.25))
+    assert (await ears.next())["type"] == "interim"
+
+
+async def test_no_interim_is_decoded_in_a_pause(ears: Ears) -> None:
+    ears.stream._interim_wanted = True
+    await ears.hear(loud(0.5))
+    await ears.next()
+    await ears.hear(quiet(0.3))
+    await ears.final()
+    assert [beam for _, beam in ears.model.requests] == [1, 5]
+
+
+async def test_words_shown_as_stable_stay(ears: Ears) -> None:
+    ears.stream._interim_wanted = True
+    for text in ("turn of", "turn off the", "turn off the light", "burn of a lighter"):
+        ears.model.answer = {"text": text}
+        await ears.hear(loud(0.6))
+        shown = await ears.next()
+    assert shown["stable"] == "turn off the"
+    assert shown["text"] == "turn off the lighter"
+
+
+async def test_a_model_too_slow_for_interims_is_asked_less_often(ears: Ears) -> None:
+    ears.stream._interim_wanted = True
+    ears.model.error = EngineError("overloaded", "Busy.", retryable=True)
+    await ears.hear(loud(8))
+    asked = len(ears.model.requests)
+    assert 0 < asked <= 5
+
+
+async def test_a_busy_model_is_not_asked_for_interims(
+    ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ears.stream._interim_wanted = True
+    monkeypatch.setattr(Scheduler, "load", 0.8)
+    await ears.hear(loud(3), quiet(0.3))
+    await ears.final()
+    assert [beam for _, beam in ears.model.requests] == [5]
+
+
+async def test_the_transcript_is_announced_during_the_pause_and_kept(ears: Ears) -> None:
+    ears.stream._preflight_wanted = True
+    await ears.hear(loud(1), quiet(0.3))
+    preflight = await ears.next()
+    assert (preflight["type"], preflight["text"]) == ("preflight", str(SECOND))
+    final = await ears.final()
+    assert final["text"] == str(SECOND)
+    assert len(ears.said) == 2
+    for field in ("language", "confidence", "start"):
+        assert final[field] == preflight[field]
+
+
+async def test_nothing_is_announced_while_the_caller_speaks(ears: Ears) -> None:
+    ears.stream._preflight_wanted = ears.stream._interim_wanted = True
+    for _ in range(4):
+        await ears.hear(loud(0.6))
+        await ears.next()
+    assert {message["type"] for message in ears.said} == {"interim"}
+
+
+async def test_the_same_words_are_announced_once(ears: Ears) -> None:
+    ears.stream._preflight_wanted = True
+    ears.model.answer = {"text": "Hello."}
+    await ears.hear(loud(1), quiet(0.3))
+    await ears.next()
+    await ears.hear(loud(0.1), quiet(0.3))
+    await ears.decoded(2)
+    assert (await ears.final())["text"] == "Hello."
+    assert [message["type"] for message in ears.said] == ["preflight", "final"]
+
+
+async def test_words_that_nobody_said_are_not_announced(ears: Ears) -> None:
+    ears.stream._preflight_wanted = True
+    ears.model.answer = {"no_speech_prob": 0.9}
+    await ears.hear(loud(1), quiet(0.3))
+    await ears.decoded(1)
+    assert (await ears.final())["text"] == ""
+    assert len(ears.said) == 1
+
+
+async def test_a_guess_that_came_to_nothing_is_decoded_at_the_flush(ears: Ears) -> None:
+    ears.model.error = EngineError("overloaded", "Busy.", retryable=True)
+    await ears.hear(loud(1), quiet(0.3))
+    await ears.decoded(1)
+    ears.model.error = None
+    assert (await ears.final())["text"] == str(SECOND)
 
 
 async def test_a_failing_model_fails_the_flush(ears: Ears) -> None:

@@ -23,15 +23,6 @@ async def test_what_does_not_come_is_a_timeout_that_says_what() -> None:
     assert failure.value.retryable
 
 
-async def test_after_audio_went_out_it_must_not_be_retried() -> None:
-    watchdog = Watchdog("audio", 0.02)
-    watchdog.expect()
-    watchdog.retryable = False
-    with pytest.raises(APITimeoutError) as failure:
-        await watchdog.watch()
-    assert not failure.value.retryable
-
-
 async def test_progress_restarts_the_clock_and_settling_stops_it() -> None:
     watchdog = Watchdog("audio", 0.2)
     watching = asyncio.create_task(watchdog.watch())

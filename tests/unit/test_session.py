@@ -37,6 +37,19 @@ async def test_every_part_of_the_session_is_local(
     await asyncio.gather(voice.aclose(), session.stt.aclose(), session.llm.aclose())
 
 
+async def test_the_recogniser_knows_the_words_of_the_settings() -> None:
+    settings = Settings(
+        engine_url="unix:/nowhere/engine.sock",
+        stt_keyterms="Sintra, Lord Byron",  # as in the environment
+    )
+    voice = local.TTS(engine=settings.engine_address)
+    session = build_session(settings, voice)
+    assert isinstance(session.stt, local.STT)
+    assert session.stt.keyterms == ("Sintra", "Lord Byron")
+    assert isinstance(session.llm, openai.LLM)
+    await asyncio.gather(voice.aclose(), session.stt.aclose(), session.llm.aclose())
+
+
 @pytest.mark.parametrize(
     ("metadata", "language"),
     [

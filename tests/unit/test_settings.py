@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import UserError
-from agent.settings import Settings, env_name, load
+from agent.settings import ENV_FILE_READ, Settings, env_name, load
 from agent.settings_doc import env_example, markdown_tables
 
 pytestmark = pytest.mark.unit
@@ -83,6 +83,42 @@ def test_an_unknown_name_suggests_the_one_that_was_meant(tmp_path: Path) -> None
 def test_an_unknown_name_like_no_other_points_to_the_list(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"XYZZY, .*\.env\.example"):
         load(env_file(tmp_path, "XYZZY=1\n"))
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"\n# mine\n\nWEB_PORT 9001\nLLM_PORT=9003\n", "line 4"),
+        (b"dear computer, use port = 9001", "line 1"),
+        (b"GREETING='Hello", "line 1"),
+        (b"GREETING=caf\xe9", "UTF-8"),
+        (b"GREETING=a\0b", "UTF-8"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_one_sentence(
+    tmp_path: Path, content: bytes, named: str
+) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as raised:
+        load(path)
+    sentence = str(raised.value)
+    assert sentence.startswith(str(path))
+    assert named in sentence
+    assert "\n" not in sentence
+
+
+def test_a_process_that_has_the_settings_already_reads_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file may have changed since, or make no sense any more."""
+    env_file(tmp_path, "WEB_PROT=1\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError):
+        load()
+    monkeypatch.setenv(ENV_FILE_READ, "1")
+    monkeypatch.setenv("WEB_PORT", "9001")
+    assert load().web_port == 9001
 
 
 @pytest.mark.parametrize(

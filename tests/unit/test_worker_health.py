@@ -48,6 +48,14 @@ def test_its_load_is_calls_per_capacity(calls: int, load: float) -> None:
     assert watched.load() == load
 
 
+@pytest.mark.parametrize(("engine", "load"), [(0.3, 0.5), (0.9, 0.9), (1.0, 1.0)])
+def test_a_busy_engine_counts_as_much_as_calls(engine: float, load: float) -> None:
+    watched, server = health(engine=True)
+    watched._engine_load = engine
+    server.active_jobs = [SimpleNamespace()]
+    assert watched.load() == load
+
+
 @pytest.mark.parametrize("missing", ["registered", "livekit", "engine"])
 def test_ready_needs_registration_server_and_engine(missing: str) -> None:
     everything = {"registered": True, "livekit": True, "engine": True}

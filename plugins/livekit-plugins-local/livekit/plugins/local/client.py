@@ -32,6 +32,7 @@ class EngineConnection:
         """Args: address: ``unix:PATH`` or ``http://HOST:PORT``."""
         self.address = address
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     @asynccontextmanager
     async def stream(
@@ -64,12 +65,15 @@ class EngineConnection:
             await socket.close()
 
     async def aclose(self) -> None:
-        """Close every stream."""
+        """Close every stream; no other can be opened."""
+        self._closed = True
         if self._session:
             await self._session.close()
             self._session = None
 
     async def _connect(self, path: str) -> aiohttp.ClientWebSocketResponse:
+        if self._closed:
+            raise APIConnectionError("the speech plugin was closed", retryable=False)
         if self._session is None:
             self._session = self._open_session()
         base = "http://engine" if self.address.startswith("unix:") else self.address
@@ -81,9 +85,8 @@ class EngineConnection:
             )
         except aiohttp.WSServerHandshakeError as error:
             raise APIStatusError(
-                f"{self.address} answered, but is not a speech engine",
+                f"{self.address} answered with HTTP {error.status}; is it a speech engine?",
                 status_code=error.status,
-                retryable=False,
             ) from None
         except (aiohttp.ClientError, OSError) as error:
             raise APIConnectionError(
@@ -119,14 +122,11 @@ class EngineStream:
         """Send audio, signed 16-bit little-endian mono."""
         await self._socket.send_bytes(pcm)
 
-    async def receive(
-        self, *, timeout: float | None = None, after_audio: bool = False
-    ) -> bytes | dict[str, Any] | None:
+    async def receive(self, *, timeout: float | None = None) -> bytes | dict[str, Any] | None:
         """Return the next audio or message; None when the engine ended the stream properly.
 
         Args:
             timeout: Seconds to wait; None waits for ever.
-            after_audio: Audio already went out, so that errors must not be retried.
 
         Raises:
             APIError: The engine reported an error, fell silent, or vanished.
@@ -135,8 +135,7 @@ class EngineStream:
             frame = await self._socket.receive(timeout)
         except TimeoutError:
             raise APITimeoutError(
-                f"the speech engine at {self._address} sent nothing for {timeout:.1f} s",
-                retryable=not after_audio,
+                f"the speech engine at {self._address} sent nothing for {timeout:.1f} s"
             ) from None
         if frame.type is aiohttp.WSMsgType.BINARY:
             return bytes(frame.data)
@@ -147,15 +146,11 @@ class EngineStream:
                     str(message.get("code")),
                     str(message.get("message")),
                     retryable=bool(message.get("retryable")),
-                    after_audio=after_audio,
                 )
             return message
         if self._socket.close_code == aiohttp.WSCloseCode.OK:
             return None
-        raise APIConnectionError(
-            f"the connection to the speech engine at {self._address} was lost",
-            retryable=not after_audio,
-        )
+        raise APIConnectionError(f"the connection to the speech engine at {self._address} was lost")
 
 
 @asynccontextmanager
@@ -181,23 +176,18 @@ async def api_errors(address: str) -> AsyncIterator[None]:
         ) from error
 
 
-def to_api_error(
-    code: str, message: str, *, retryable: bool, after_audio: bool = False
-) -> APIError:
+def to_api_error(code: str, message: str, *, retryable: bool) -> APIError:
     """Translate an engine's ``error`` message for the framework.
 
     Args:
         code: The engine's code.
         message: The engine's sentence.
         retryable: What the engine says of another attempt.
-        after_audio: Audio already went out, so that a retry would be heard twice.
     """
     if code in ("not_ready", "overloaded"):
-        return APIConnectionError(message, retryable=not after_audio)
+        return APIConnectionError(message)
     status = _HTTP_STATUS.get(code, 500)
-    return APIStatusError(
-        message, status_code=status, body=None, retryable=retryable and not after_audio
-    )
+    return APIStatusError(message, status_code=status, body=None, retryable=retryable)
 
 
 async def run_with(main: Coroutine[Any, Any, None], *helpers: Coroutine[Any, Any, None]) -> None:

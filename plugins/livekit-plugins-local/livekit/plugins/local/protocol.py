@@ -8,14 +8,19 @@ that closes cancels its work at once.
 ======================  ==========================================================================
 ``/v1/stt/stream``      speech to text
 ======================  ==========================================================================
-client ``start``        ``protocol, sample_rate, languages, language?, interim``
+client ``start``        ``protocol, sample_rate, languages, language?, interim, preflight, words,
+                        keyterms, patience``
 client *binary*         audio, any length, faster or slower than real time
 client ``flush``        ``id``: the utterance is over; answered by exactly one ``final``
+client ``keyterms``     ``terms``: the names and words to expect from now on
 client ``end``          no more audio; the engine answers what is pending, then closes with 1000
 engine ``ready``        ``model``
-engine ``interim``      ``text, language, start, end``: may still change
+engine ``interim``      ``text, stable, language, start, end``: may still change, but for the
+                        words in ``stable``, with which it begins
+engine ``preflight``    ``text, language, confidence, start, end``: what the final will be, unless
+                        the caller goes on
 engine ``final``        ``flush`` (the id), ``text`` (may be empty), ``language, confidence, start,
-                        end``
+                        end``; with ``words`` also those, each ``text, start, end, confidence``
 ======================  ==========================================================================
 
 ======================  ==========================================================================
@@ -37,7 +42,7 @@ seconds of audio since the stream began.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 PROTOCOL_VERSION = 1
@@ -45,6 +50,8 @@ STT_PATH = "/v1/stt/stream"
 TTS_PATH = "/v1/tts/stream"
 STT_SAMPLE_RATE = 16_000
 TTS_SAMPLE_RATE = 24_000
+STT_PATIENCE = 30.0
+"""Seconds that a client waits for a final transcript, if it does not say otherwise."""
 
 T = TypeVar("T")
 
@@ -61,11 +68,19 @@ class SttStart:
         languages: Languages among which the engine detects, most likely first.
         language: Fixes the language; nothing is detected then.
         interim: Whether interim transcripts are wanted.
+        preflight: Whether the transcript is wanted as soon as the caller pauses.
+        words: Whether finals are to say when each word was said.
+        keyterms: Names and words to expect.
+        patience: Seconds after which the client gives up on a final transcript.
     """
 
     languages: list[str]
     language: str | None = None
     interim: bool = True
+    preflight: bool = False
+    words: bool = False
+    keyterms: list[str] = field(default_factory=list)
+    patience: float = STT_PATIENCE
     sample_rate: int = STT_SAMPLE_RATE
     protocol: int = PROTOCOL_VERSION
     type: str = "start"

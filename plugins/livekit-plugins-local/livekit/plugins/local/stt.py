@@ -4,7 +4,7 @@ import asyncio
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Never
+from typing import Any, Never
 
 import numpy as np
 from livekit import rtc
@@ -17,6 +17,7 @@ from livekit.agents import (
     stt,
     utils,
 )
+from livekit.agents.types import TimedString
 from livekit.agents.utils import AudioBuffer, is_given
 from livekit.plugins.local.client import EngineConnection, EngineStream, api_errors, run_with
 from livekit.plugins.local.protocol import STT_PATH, STT_SAMPLE_RATE, ProtocolError, SttStart
@@ -27,12 +28,21 @@ from livekit.plugins.local.watchdog import Watchdog
 register()
 
 _USAGE_SECONDS = 5.0
+# A preflight makes the framework ask the language model, so it is only ever the whole utterance.
+_EVENTS = {
+    "interim": stt.SpeechEventType.INTERIM_TRANSCRIPT,
+    "preflight": stt.SpeechEventType.PREFLIGHT_TRANSCRIPT,
+    "final": stt.SpeechEventType.FINAL_TRANSCRIPT,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Options:
     languages: tuple[str, ...]
     language: str | None
+    word_times: bool
+    # Whether somebody wants to read along: not for a recording, which only has an end.
+    live: bool = True
 
 
 class STT(stt.STT[Never]):
@@ -45,6 +55,8 @@ class STT(stt.STT[Never]):
         languages: Sequence[str] = ("en",),
         language: NotGivenOr[str] = NOT_GIVEN,
         model: str = "whisper-base",
+        keyterms: Sequence[str] = (),
+        word_times: bool = False,
     ) -> None:
         """Create the plugin; it connects when the first stream does.
 
@@ -53,15 +65,27 @@ class STT(stt.STT[Never]):
             languages: Two-letter codes of the languages to expect, most likely first.
             language: Fixes the language, so that none is detected.
             model: Name reported in metrics; the engine decides which model it runs.
+            keyterms: Names and words to expect; the session's own come on top.
+            word_times: Whether final transcripts say when each word was said, which costs the
+                engine another pass over them.
         """
         super().__init__(
             capabilities=stt.STTCapabilities(
-                streaming=True, interim_results=True, offline_recognize=True, manual_flush=True
+                streaming=True,
+                interim_results=True,
+                aligned_transcript="word" if word_times else False,
+                offline_recognize=True,
+                keyterms=True,
+                manual_flush=True,
             )
         )
         self._model = model
         self._connection = EngineConnection(engine)
-        self._options = _Options(tuple(languages), language if is_given(language) else None)
+        self._options = _Options(
+            tuple(languages), language if is_given(language) else None, word_times
+        )
+        self._keyterms = tuple(keyterms)
+        self._session_keyterms: tuple[str, ...] = ()
         self._streams: weakref.WeakSet[SpeechStream] = weakref.WeakSet()
 
     @property
@@ -79,12 +103,23 @@ class STT(stt.STT[Never]):
         *,
         languages: NotGivenOr[Sequence[str]] = NOT_GIVEN,
         language: NotGivenOr[str | None] = NOT_GIVEN,
+        keyterms: NotGivenOr[Sequence[str]] = NOT_GIVEN,
     ) -> None:
-        """Change the languages of streams opened from now on."""
+        """Change the languages of streams opened from now on, and the key terms of all."""
         if is_given(languages):
             self._options = replace(self._options, languages=tuple(languages))
         if is_given(language):
             self._options = replace(self._options, language=language)
+        if is_given(keyterms):
+            self._keyterms = tuple(keyterms)
+
+    @property
+    def keyterms(self) -> tuple[str, ...]:
+        """Names and words to expect: the plugin's own, then the session's."""
+        return tuple(dict.fromkeys([*self._keyterms, *self._session_keyterms]))
+
+    def _update_session_keyterms(self, keyterms: list[str]) -> None:
+        self._session_keyterms = tuple(keyterms)
 
     def stream(
         self,
@@ -109,18 +144,31 @@ class STT(stt.STT[Never]):
         frame = utils.combine_frames(buffer)
         parts: list[stt.SpeechData] = []
         options = APIConnectOptions(max_retry=0, timeout=conn_options.timeout)
-        async with self.stream(language=language, conn_options=options) as stream:
+        asked = replace(self._options, live=False)
+        if is_given(language):
+            asked = replace(asked, language=language)
+        stream = SpeechStream(self, self._connection, asked, options)
+        self._streams.add(stream)
+        async with stream:
             stream.push_frame(frame)
             stream.end_input()
             async for event in stream:
                 if event.type is stt.SpeechEventType.FINAL_TRANSCRIPT:
                     parts += event.alternatives
-        text = " ".join(part.text for part in parts)
         spoken = parts[0].language if parts else LanguageCode(self._options.languages[0])
+        words = [word for part in parts for word in part.words or ()]
+        heard = stt.SpeechData(
+            language=spoken,
+            text=" ".join(part.text for part in parts),
+            start_time=parts[0].start_time if parts else 0.0,
+            end_time=parts[-1].end_time if parts else 0.0,
+            confidence=min((part.confidence for part in parts), default=0.0),
+            words=words or None,
+        )
         return stt.SpeechEvent(
             type=stt.SpeechEventType.FINAL_TRANSCRIPT,
             request_id=utils.shortuuid(),
-            alternatives=[stt.SpeechData(language=spoken, text=text)],
+            alternatives=[heard],
         )
 
     async def aclose(self) -> None:
@@ -140,6 +188,9 @@ class SpeechStream(stt.RecognizeStream):
         conn_options: APIConnectOptions,
     ) -> None:
         super().__init__(stt=plugin, conn_options=conn_options, sample_rate=STT_SAMPLE_RATE)
+        self._plugin = plugin
+        self._sent_keyterms: tuple[str, ...] = ()
+        self._heard: str | None = None
         self._connection = connection
         self._options = options
         self._unanswered = UnansweredAudio()
@@ -155,8 +206,17 @@ class SpeechStream(stt.RecognizeStream):
 
     async def _run(self) -> None:
         async with api_errors(self._connection.address):
+            self._sent_keyterms = self._plugin.keyterms
+            options = self._options
             start = SttStart(
-                languages=list(self._options.languages), language=self._options.language
+                # A new connection must not make the caller's language a matter of doubt again.
+                languages=sorted(options.languages, key=lambda code: code != self._heard),
+                language=options.language,
+                interim=options.live,
+                preflight=options.live,
+                words=options.word_times,
+                keyterms=list(self._sent_keyterms),
+                patience=self._conn_options.timeout,
             )
             async with self._connection.stream(
                 STT_PATH, start, timeout=self._conn_options.timeout
@@ -172,6 +232,9 @@ class SpeechStream(stt.RecognizeStream):
 
     async def _forward(self, engine: EngineStream) -> None:
         async for item in self._input_ch:
+            if self._plugin.keyterms != self._sent_keyterms:
+                self._sent_keyterms = self._plugin.keyterms
+                await engine.send({"type": "keyterms", "terms": list(self._sent_keyterms)})
             if isinstance(item, rtc.AudioFrame):
                 pcm = item.data.tobytes()
                 self._new_audio = True
@@ -184,6 +247,7 @@ class SpeechStream(stt.RecognizeStream):
                 await _send(engine, self._unanswered.flush())
                 self._owe()
         self._ended = True
+        self._report_usage(0.0, threshold=0.0)
         await engine.send({"type": "end"})
         self._owe()
 
@@ -193,8 +257,9 @@ class SpeechStream(stt.RecognizeStream):
                 raise ProtocolError("the engine sent audio")
             if message["type"] == "final":
                 self._unanswered.answered(int(message["flush"]))
+                self._heard = message["language"]
                 self._owe()
-            if message["type"] in ("interim", "final") and message["text"]:
+            if message["type"] in _EVENTS and message["text"]:
                 self._event_ch.send_nowait(_event(message, offset))
         if not self._ended:
             raise ProtocolError("the engine closed a stream that was still in use")
@@ -206,9 +271,10 @@ class SpeechStream(stt.RecognizeStream):
         else:
             self._watchdog.settle()
 
-    def _report_usage(self, seconds: float) -> None:
+    def _report_usage(self, seconds: float, *, threshold: float = _USAGE_SECONDS) -> None:
         self._unreported += seconds
-        if self._unreported >= _USAGE_SECONDS:
+        # The framework reports the audio of a recording itself.
+        if self._options.live and self._unreported > threshold:
             usage = stt.RecognitionUsage(audio_duration=self._unreported)
             self._unreported = 0.0
             self._event_ch.send_nowait(
@@ -232,17 +298,27 @@ def _mono(frame: rtc.AudioFrame) -> rtc.AudioFrame:
     return rtc.AudioFrame(mixed, frame.sample_rate, 1, len(samples))
 
 
-def _event(message: dict[str, object], offset: float) -> stt.SpeechEvent:
-    kind = (
-        stt.SpeechEventType.FINAL_TRANSCRIPT
-        if message["type"] == "final"
-        else stt.SpeechEventType.INTERIM_TRANSCRIPT
-    )
+def _event(message: dict[str, Any], offset: float) -> stt.SpeechEvent:
+    kind = _EVENTS[message["type"]]
     data = stt.SpeechData(
         language=LanguageCode(str(message["language"])),
         text=str(message["text"]),
-        start_time=float(str(message["start"])) + offset,
-        end_time=float(str(message["end"])) + offset,
-        confidence=float(str(message.get("confidence", 0.0))),
+        start_time=float(message["start"]) + offset,
+        end_time=float(message["end"]) + offset,
+        confidence=float(message.get("confidence", 0.0)),
+        words=_words(message["words"], offset) if message.get("words") else None,
     )
     return stt.SpeechEvent(type=kind, request_id=utils.shortuuid(), alternatives=[data])
+
+
+def _words(words: list[dict[str, Any]], offset: float) -> list[TimedString]:
+    return [
+        TimedString(
+            str(word["text"]),
+            start_time=float(word["start"]) + offset,
+            end_time=float(word["end"]) + offset,
+            confidence=float(word["confidence"]),
+            start_time_offset=offset,
+        )
+        for word in words
+    ]

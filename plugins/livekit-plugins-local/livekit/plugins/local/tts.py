@@ -11,6 +11,7 @@ from livekit.agents import (
     NOT_GIVEN,
     APIConnectionError,
     APIConnectOptions,
+    APIError,
     NotGivenOr,
     tts,
     utils,
@@ -127,6 +128,7 @@ class SynthesizeStream(tts.SynthesizeStream):
         self._connection = connection
         self._options = options
         self._text_ended = False
+        self._spoke = False
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
         output_emitter.initialize(
@@ -136,11 +138,16 @@ class SynthesizeStream(tts.SynthesizeStream):
             mime_type="audio/pcm",
             stream=True,
         )
-        async with api_errors(self._connection.address):
-            await self._speak(output_emitter)
+        try:
+            async with api_errors(self._connection.address):
+                await self._speak(output_emitter)
+        except APIError as error:
+            # Whatever failed: another attempt would say again what was heard already.
+            error.retryable = error.retryable and not self._spoke
+            raise
 
     async def _speak(self, emitter: tts.AudioEmitter) -> None:
-        self._text_ended = False
+        self._text_ended = self._spoke = False
         # A turn that only calls a tool opens a stream and never writes to it.
         first = await self._first_text()
         if first is None:
@@ -183,11 +190,9 @@ class SynthesizeStream(tts.SynthesizeStream):
         self, engine: EngineStream, emitter: tts.AudioEmitter, watchdog: Watchdog
     ) -> None:
         """Pass the audio on; the engine may fall silent only while it waits for text."""
-        spoken = False
-        while (message := await engine.receive(after_audio=spoken)) is not None:
+        while (message := await engine.receive()) is not None:
             if isinstance(message, bytes):
-                spoken = True
-                watchdog.retryable = False
+                self._spoke = True
                 watchdog.progress()
                 emitter.push(message)
                 # The framework counts delivered audio before it retries; let it see this.
@@ -199,6 +204,6 @@ class SynthesizeStream(tts.SynthesizeStream):
             elif message["type"] == "done":
                 break
         else:
-            raise APIConnectionError("the speech engine ended too early", retryable=not spoken)
-        if not spoken:
+            raise APIConnectionError("the speech engine ended too early")
+        if not self._spoke:
             emitter.push(_BLANK)

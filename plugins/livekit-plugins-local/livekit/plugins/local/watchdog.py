@@ -23,8 +23,6 @@ class Watchdog:
         self._timeout = timeout
         self._owed = asyncio.Event()
         self._moved = asyncio.Event()
-        self.retryable = True
-        """Whether the failure may be retried; the owner clears it once audio went out."""
 
     def expect(self) -> None:
         """Start the clock."""
@@ -54,6 +52,5 @@ class Watchdog:
                     await self._moved.wait()
             except TimeoutError:
                 raise APITimeoutError(
-                    f"the speech engine sent no {self._what} for {self._timeout:.1f} s",
-                    retryable=self.retryable,
+                    f"the speech engine sent no {self._what} for {self._timeout:.1f} s"
                 ) from None

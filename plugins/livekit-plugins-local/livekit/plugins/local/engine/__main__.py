@@ -21,6 +21,9 @@ def main() -> int:
     parser.add_argument("--models-dir", type=Path, default=user_cache_path("eloquence") / "models")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
     parser.add_argument("--stt-model", default="whisper-base")
+    parser.add_argument(
+        "--encoder-context", default="auto", choices=["auto", "full"], help="what Whisper encodes"
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     config = EngineConfig(
@@ -28,6 +31,7 @@ def main() -> int:
         models_dir=options.models_dir,
         device=options.device,
         stt_model=options.stt_model,
+        encoder_context=options.encoder_context,
     )
     try:
         asyncio.run(run_engine(config))

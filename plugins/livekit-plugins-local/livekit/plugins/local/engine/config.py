@@ -3,6 +3,9 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+EncoderContext = Literal["auto", "full"]
 
 
 def available_cores() -> int:
@@ -22,6 +25,8 @@ class EngineConfig:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         stt_model: Model id of the recogniser.
         stt_beam_size: Beam width of final transcripts; interims are greedy.
+        encoder_context: ``auto`` lets the recogniser encode little more than the utterance where
+            that is faster, ``full`` always 30 s.
         voices: Voice (``engine/name``) per two-letter language.
         threads: Threads per inference.
     """
@@ -31,6 +36,7 @@ class EngineConfig:
     device: str = "auto"
     stt_model: str = "whisper-base"
     stt_beam_size: int = 5
+    encoder_context: EncoderContext = "auto"
     voices: dict[str, str] = field(
         default_factory=lambda: {"en": "hibari/heart", "fr": "kokoro/ff_siwis"}
     )

@@ -75,6 +75,8 @@ def explain_device_failure(error: RuntimeError, device: Device) -> EngineError |
             "device",
             f"The GPU {device.index} is out of memory; stop what else uses it, choose a smaller "
             "STT_MODEL, or set DEVICE=cpu.",
+            # Others may let go of theirs, and a batch is tried again one by one.
+            retryable=True,
         )
     return EngineError(
         "device", f"The GPU {device.index} failed ({text}); check the driver, or set DEVICE=cpu."

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from livekit.plugins.local.engine.config import EngineConfig
 from livekit.plugins.local.engine.device import choose_device
-from livekit.plugins.local.engine.readiness import Component, Readiness
-from livekit.plugins.local.engine.scheduler import Scheduler
-from livekit.plugins.local.engine.stt.stream import Recogniser
+from livekit.plugins.local.engine.readiness import Component, Readiness, State
+from livekit.plugins.local.engine.scheduler import Limits, Scheduler
+from livekit.plugins.local.engine.stt.recogniser import Recogniser
 from livekit.plugins.local.engine.stt.whisper import WhisperRecogniser
 from livekit.plugins.local.engine.tts.base import EngineContext
 from livekit.plugins.local.engine.tts.registry import build, engines_for, models_for
@@ -20,6 +20,8 @@ from livekit.plugins.local.models import ModelError, ModelStore, Progress
 
 STT = "stt"
 TTS = "tts"
+# Utterances that share a call to the model: on a CPU, more of them make each wait too long.
+_BATCH = {"cpu": 4, "cuda": 8}
 
 _log = logging.getLogger(__name__)
 
@@ -90,10 +92,28 @@ class Speech:
         path = await self._fetch(STT, config.stt_model)
         self.readiness.set(STT, Component("loading"))
         model = await asyncio.to_thread(
-            WhisperRecogniser, path, name=config.stt_model, device=device, threads=config.threads
+            WhisperRecogniser,
+            path,
+            name=config.stt_model,
+            device=device,
+            threads=config.threads,
+            encoder_context=config.encoder_context,
         )
-        scheduler = Scheduler(config.stt_model)
+        scheduler = Scheduler(
+            config.stt_model,
+            limits=Limits(batch=_BATCH[device.kind]),
+            revive=model.reload,
+            on_trouble=self._show_trouble,
+        )
+        self.readiness.load = lambda: scheduler.load
         self._recogniser = Recogniser(model, scheduler, config.stt_beam_size, self._vad_threads)
+
+    def _show_trouble(self, error: EngineError | None) -> None:
+        if error is None:
+            self.readiness.set(STT, Component("ready"))
+        else:
+            state: State = "loading" if error.retryable else "failed"
+            self.readiness.set(STT, Component(state, error.message))
 
     async def _load_voices(self, name: str) -> None:
         component = f"{TTS}:{name}"

@@ -7,6 +7,9 @@ REGISTRY = CollectorRegistry()
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
 
 STREAMS = Gauge("eloquence_engine_streams", "Open streams", ["kind"], registry=REGISTRY)
+QUEUE_DEPTH = Gauge(
+    "eloquence_engine_queue_depth", "Jobs that wait for a model", ["model"], registry=REGISTRY
+)
 QUEUE_WAIT = Histogram(
     "eloquence_engine_queue_wait_seconds",
     "Time a job waited for its model",
@@ -14,9 +17,16 @@ QUEUE_WAIT = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
+BATCH_SIZE = Histogram(
+    "eloquence_engine_batch_size",
+    "Jobs that shared one call to their model",
+    ["model", "kind"],
+    buckets=(1, 2, 3, 4, 6, 8),
+    registry=REGISTRY,
+)
 RUN_TIME = Histogram(
     "eloquence_engine_run_seconds",
-    "Time a job took on its model",
+    "Time a call to a model took",
     ["model", "kind"],
     buckets=_SECONDS,
     registry=REGISTRY,
@@ -24,6 +34,12 @@ RUN_TIME = Histogram(
 DROPPED = Counter(
     "eloquence_engine_dropped_total",
     "Jobs and transcripts that were dropped",
+    ["model", "reason"],
+    registry=REGISTRY,
+)
+RETRIED = Counter(
+    "eloquence_engine_retried_total",
+    "Utterances decoded a second time, with the full context",
     ["model", "reason"],
     registry=REGISTRY,
 )
@@ -37,6 +53,12 @@ FIRST_AUDIO = Histogram(
 SPECULATION = Counter(
     "eloquence_engine_speculation_total",
     "Transcripts decoded before the turn was over, by what became of them",
+    ["outcome"],
+    registry=REGISTRY,
+)
+PREFLIGHT = Counter(
+    "eloquence_engine_preflight_total",
+    "Transcripts announced before the turn was over, by what became of them",
     ["outcome"],
     registry=REGISTRY,
 )

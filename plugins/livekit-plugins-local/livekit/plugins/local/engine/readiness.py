@@ -1,6 +1,7 @@
 """What each part of the engine is doing, for ``/readyz`` and for whoever waits."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -25,11 +26,16 @@ class Component:
 
 
 class Readiness:
-    """The components of one process; changed and awaited on one event loop."""
+    """The components of one process; changed and awaited on one event loop.
+
+    Attributes:
+        load: Tells how busy the process is, in [0, 1]; 1 means that it should get no more calls.
+    """
 
     def __init__(self, names: list[str]) -> None:
         self._components = {name: Component("missing") for name in names}
         self._changed = asyncio.Event()
+        self.load: Callable[[], float] = lambda: 0.0
 
     @property
     def ready(self) -> bool:
@@ -67,5 +73,6 @@ class Readiness:
         """Return the body of ``/readyz``."""
         return {
             "ready": self.ready,
+            "load": round(self.load(), 3),
             "components": {name: asdict(part) for name, part in self._components.items()},
         }

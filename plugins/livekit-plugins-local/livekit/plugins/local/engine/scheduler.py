@@ -1,55 +1,58 @@
 """One queue in front of a model that all calls share.
 
-The model runs on one thread, one job at a time. Jobs wait by priority, and within a priority by
-arrival. A job whose waiter has gone is dropped before it reaches the model; one that is already
-running cannot be stopped, so its result is ignored.
+The model does one thing at a time, on a thread of its own. What waits goes by priority, then to
+the call that was served longest ago. The next job never waits for others to come; those that are
+there already and fit share its call to the model. Running work cannot be stopped: when it takes
+too long, its callers are told, the rest is refused, and the model gets a new thread if it does not
+come back.
 """
 
 import asyncio
-import enum
-import heapq
-import itertools
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from livekit.plugins.local.engine import metrics
+from livekit.plugins.local.engine.jobs import Caller, Job, Priority, Waiting, Work
+from livekit.plugins.local.engine.load import Load
+from livekit.plugins.local.engine.model_thread import ModelThread, Runner
+from livekit.plugins.local.engine.recovery import Limits, Recovery
 from livekit.plugins.local.errors import EngineError
+
+__all__ = ["Caller", "Job", "Limits", "Priority", "Scheduler", "Work"]
 
 T = TypeVar("T")
 
-MAX_QUEUED = 64
-"""Jobs that may wait; with more, every caller would wait too long."""
-
-
-class Priority(enum.IntEnum):
-    """What goes first when several jobs wait."""
-
-    FINAL = 0
-    SPECULATIVE = 1
-    INTERIM = 2
-
-
-@dataclass(order=True, slots=True)
-class _Job:
-    priority: int
-    number: int
-    work: Callable[[], Any] = field(compare=False)
-    result: asyncio.Future[Any] = field(compare=False)
-    queued_at: float = field(compare=False)
-
 
 class Scheduler:
-    """Runs jobs on the model's thread; used from one event loop."""
+    """Runs jobs on one model; used from one event loop."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        limits: Limits | None = None,
+        runner: Runner | None = None,
+        revive: Callable[[], None] | None = None,
+        on_trouble: Callable[[EngineError | None], None] | None = None,
+    ) -> None:
+        """Start to serve.
+
+        Args:
+            name: The model's name in metrics.
+            limits: How much waits, and how long.
+            runner: Where the model runs; a thread when None.
+            revive: Makes a model usable again that hangs, on a new thread.
+            on_trouble: Told what every request is refused with, and with None that it is over.
+        """
         self._name = name
-        self._waiting: list[_Job] = []
-        self._numbers = itertools.count()
+        self._limits = limits or Limits()
+        self._runner = runner or ModelThread(name)
+        self._recovery = Recovery(name, self._limits, self._runner, revive, on_trouble)
+        self._waiting = Waiting()
+        self._load = Load()
+        self._seconds_per_job = 0.0
+        self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._dispatcher = asyncio.create_task(self._dispatch(), name=f"{name}-dispatcher")
 
     @property
@@ -57,62 +60,180 @@ class Scheduler:
         """How many jobs wait."""
         return len(self._waiting)
 
-    async def run(self, priority: Priority, work: Callable[[], T]) -> T:
-        """Run ``work`` on the model's thread and return its result.
+    @property
+    def load(self) -> float:
+        """How busy the model is, in [0, 1]; 1 means that it should get no further call."""
+        return 1.0 if self._recovery.trouble else self._load.at(self._loop.time())
+
+    async def run(
+        self, priority: Priority, work: Callable[[], T], *, caller: Caller | None = None
+    ) -> T:
+        """Run ``work`` on the model's thread, alone, and return its result.
 
         Cancelling the caller drops the job if it still waits.
 
         Raises:
-            EngineError: Too many jobs wait (``overloaded``).
+            EngineError: See `submit`.
         """
-        if len(self._waiting) >= MAX_QUEUED:
-            metrics.DROPPED.labels(self._name, "overloaded").inc()
-            raise EngineError(
-                "overloaded", "The speech engine is busy; try again in a moment.", retryable=True
-            )
-        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        job = _Job(priority, next(self._numbers), work, result, time.perf_counter())
-        heapq.heappush(self._waiting, job)
+        alone: Work[None, T] = Work(None, lambda _: [work()])
+        return await self.submit(priority, alone, caller=caller).result
+
+    def submit(
+        self,
+        priority: Priority,
+        work: Work[Any, T],
+        *,
+        caller: Caller | None = None,
+        patience: float | None = None,
+    ) -> Job[T]:
+        """Queue one item and return its job; await the job's ``result``.
+
+        Args:
+            priority: When it is its turn.
+            work: The item and how it is done.
+            caller: The call it is for; an interim replaces the same call's that still waits.
+            patience: Seconds after which the job is answered with an error; None takes those of
+                the limits.
+
+        Raises:
+            EngineError: The model hangs (``failed``), or too much waits for it (``overloaded``).
+                The result raises the same when that happens later.
+        """
+        now = self._loop.time()
+        job = Job(priority, work, caller or Caller(), self._loop.create_future(), now)
+        older = self._waiting.same_interim(job.caller) if priority is Priority.INTERIM else None
+        if older:
+            self._drop(older, "superseded")
+        if patience is None:
+            patience = self._limits.patience[priority]
+        self._admit(job, patience)
+        job.expiry = self._loop.call_later(patience, self._drop, job, "late")
+        job.result.add_done_callback(lambda _: self._forget(job))
+        self._waiting.add(job)
+        self._measure_depth()
         self._wake.set()
-        return await result
+        return job
+
+    def promote(self, job: Job[Any], priority: Priority) -> None:
+        """Make a job that still waits more urgent."""
+        if priority < job.priority:
+            job.priority = priority
 
     async def aclose(self) -> None:
         """Refuse what waits, let the running job end, and stop."""
         self._dispatcher.cancel()
         await asyncio.gather(self._dispatcher, return_exceptions=True)
-        for job in self._waiting:
+        for job in self._waiting.clear():
+            job.settle()
             job.result.cancel()
-        self._waiting.clear()
-        await asyncio.to_thread(self._thread.shutdown)
+        self._measure_depth()
+        await self._runner.aclose()
+
+    def _admit(self, job: Job[Any], patience: float) -> None:
+        self._recovery.check()
+        wait = self._waiting.ahead(job.priority) * self._seconds_per_job
+        full = len(self._waiting) >= self._limits.waiting
+        least = self._waiting.least()
+        if full and least and least.priority > job.priority:
+            self._drop(least, "overloaded")
+        elif full or wait > patience:
+            self._count_drop("overloaded", essential=job.priority is not Priority.INTERIM)
+            raise _busy()
+
+    def _drop(self, job: Job[Any], reason: str) -> None:
+        """Answer a job with an error; if it is being worked on, what comes of it is ignored."""
+        if self._waiting.remove(job):
+            self._measure_depth()
+        if not job.result.done():
+            job.settle()
+            self._count_drop(reason, essential=job.priority is not Priority.INTERIM)
+            job.fail(_busy())
+
+    def _forget(self, job: Job[Any]) -> None:
+        """Drop a job for which nobody waits any more; called when it has a result of any kind."""
+        job.settle()
+        if not job.result.cancelled():
+            job.result.exception()  # that nobody asks for it is no error
+        if self._waiting.remove(job):
+            self._measure_depth()
+            metrics.DROPPED.labels(self._name, "cancelled").inc()
+
+    def _count_drop(self, reason: str, *, essential: bool) -> None:
+        metrics.DROPPED.labels(self._name, reason).inc()
+        if essential:
+            self._load.refused(self._loop.time())
+
+    def _measure_depth(self) -> None:
+        metrics.QUEUE_DEPTH.labels(self._name).set(len(self._waiting))
 
     async def _dispatch(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            while not self._waiting:
+            while not (batch := self._waiting.take(self._limits.batch)):
                 self._wake.clear()
                 await self._wake.wait()
-            job = heapq.heappop(self._waiting)
-            if job.result.done():
-                metrics.DROPPED.labels(self._name, "cancelled").inc()
-                continue
-            kind = Priority(job.priority).name.lower()
-            started = time.perf_counter()
-            metrics.QUEUE_WAIT.labels(self._name, kind).observe(started - job.queued_at)
+            self._measure_depth()
             try:
-                outcome = await asyncio.gather(
-                    loop.run_in_executor(self._thread, job.work), return_exceptions=True
-                )
+                await self._serve(batch)
             except asyncio.CancelledError:
-                job.result.cancel()
+                for job in batch:
+                    job.result.cancel()
                 raise
-            metrics.RUN_TIME.labels(self._name, kind).observe(time.perf_counter() - started)
-            _settle(job.result, outcome[0])
+
+    async def _serve(self, batch: list[Job[Any]]) -> None:
+        began = self._loop.time()
+        kind = batch[0].priority.label
+        for job in batch:
+            if job.priority is Priority.INTERIM:
+                job.settle()  # it was only the wait that would have made it pointless
+            metrics.QUEUE_WAIT.labels(self._name, kind).observe(began - job.queued_at)
+        metrics.BATCH_SIZE.labels(self._name, kind).observe(len(batch))
+        works = [job.work for job in batch]
+        running = asyncio.create_task(self._runner.run(lambda: _call(works)))
+        try:
+            await asyncio.wait({running}, timeout=self._limits.stall_seconds)
+            if not running.done():
+                await self._stalled(batch, running)
+                return
+        finally:
+            running.cancel()
+        seconds = self._loop.time() - began
+        metrics.RUN_TIME.labels(self._name, kind).observe(seconds)
+        self._seconds_per_job += 0.1 * (seconds / len(batch) - self._seconds_per_job)
+        if batch[0].priority is not Priority.INTERIM:
+            self._load.worked(began, began + seconds)
+        for job, outcome in zip(batch, running.result(), strict=True):
+            if isinstance(outcome, Exception):
+                job.fail(outcome)
+            elif not job.result.done():
+                job.result.set_result(outcome)
+
+    async def _stalled(self, batch: list[Job[Any]], running: "asyncio.Task[Any]") -> None:
+        def refuse(error: Callable[[], EngineError]) -> None:
+            for job in [*batch, *self._waiting.clear()]:
+                job.settle()
+                if not job.result.done():
+                    metrics.DROPPED.labels(self._name, "stalled").inc()
+                    job.fail(error())
+            self._measure_depth()
+
+        await self._recovery.from_stall(running, refuse)
 
 
-def _settle(result: asyncio.Future[Any], outcome: object) -> None:
-    if result.done():
-        return
-    if isinstance(outcome, BaseException):
-        result.set_exception(outcome)
-    else:
-        result.set_result(outcome)
+def _call(works: Sequence[Work[Any, Any]]) -> list[Any]:
+    """Do work that may share one call; runs on the model's thread."""
+    try:
+        outcomes = list(works[0].run([work.item for work in works]))
+        if len(outcomes) != len(works):
+            raise RuntimeError(f"{len(works)} items gave {len(outcomes)} results")
+    except Exception as error:  # noqa: BLE001 - it is the answer to whoever waits
+        if len(works) == 1:
+            return [error]
+        # One item may have spoiled the call for the others.
+        return [outcome for work in works for outcome in _call([work])]
+    return outcomes
+
+
+def _busy() -> EngineError:
+    return EngineError(
+        "overloaded", "The speech engine is busy; try again in a moment.", retryable=True
+    )

@@ -15,6 +15,7 @@ from aiohttp import web
 from livekit.plugins.local.engine import metrics
 from livekit.plugins.local.engine.config import EngineConfig
 from livekit.plugins.local.engine.loading import Speech
+from livekit.plugins.local.engine.openai.routes import add_openai_routes
 from livekit.plugins.local.engine.ws import serve_stream
 from livekit.plugins.local.engine.ws_stt import serve_stt
 from livekit.plugins.local.engine.ws_tts import serve_tts
@@ -42,6 +43,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/metrics", _metrics)
     app.router.add_get(STT_PATH, _stt)
     app.router.add_get(TTS_PATH, _tts)
+    add_openai_routes(app, SPEECH)
 
 
 async def run_engine(config: EngineConfig) -> None:

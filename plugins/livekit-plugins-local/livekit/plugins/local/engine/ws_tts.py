@@ -1,12 +1,11 @@
 """The endpoint ``/v1/tts/stream``; see `livekit.plugins.local.protocol`."""
 
 import asyncio
-import time
 from contextlib import aclosing
 from typing import Any
 
 from aiohttp import WSMsgType, web
-from livekit.plugins.local.engine import metrics
+from livekit.plugins.local.engine.speaking import speak_clause
 from livekit.plugins.local.engine.text.segmenter import Segmenter, pause_after
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
 from livekit.plugins.local.engine.ws import parse
@@ -63,23 +62,12 @@ async def _read(socket: web.WebSocketResponse, segmenter: Segmenter, clauses: Cl
 async def _speak(
     socket: web.WebSocketResponse, start: TtsStart, clauses: Clauses, synthesizer: Synthesizer
 ) -> None:
-    # Engines return a clause without the silence around it; between two there is some.
     pause = 0.0
     while (clause := await clauses.get()) is not None:
         await socket.send_str(encode({"type": "segment", "text": clause}))
-        began: float | None = time.perf_counter()
-        audio = synthesizer.synthesize(
-            clause, voice=start.voice, language=start.language, speed=start.speed
-        )
-        async with aclosing(audio):
+        async with aclosing(speak_clause(synthesizer, start, clause, pause)) as audio:
             async for pcm in audio:
-                if began is not None:
-                    delay = time.perf_counter() - began
-                    metrics.FIRST_AUDIO.labels(start.voice or start.language).observe(delay)
-                    began = None
-                    await socket.send_bytes(bytes(2 * round(pause * TTS_SAMPLE_RATE)) + pcm)
-                else:
-                    await socket.send_bytes(pcm)
+                await socket.send_bytes(pcm)
         pause = pause_after(clause)
         await socket.send_str(encode({"type": "segment_end"}))
     await socket.send_str(encode({"type": "done"}))

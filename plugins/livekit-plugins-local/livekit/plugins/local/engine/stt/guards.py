@@ -11,6 +11,11 @@ _LOGPROB = -1.0
 _SHORT_SECONDS = 0.5
 
 
+def no_speech(heard: Transcription) -> bool:
+    """Whether the model itself finds that nobody spoke."""
+    return heard.no_speech_prob > _NO_SPEECH
+
+
 def phantom(heard: Transcription, speech_seconds: float) -> str | None:
     """Say why a transcript is not believed, or None when it is.
 
@@ -20,7 +25,7 @@ def phantom(heard: Transcription, speech_seconds: float) -> str | None:
     """
     if speech_seconds <= 0:
         return "no_voice"
-    if heard.no_speech_prob > _NO_SPEECH:
+    if no_speech(heard):
         return "no_speech"
     if heard.avg_logprob < _LOGPROB and speech_seconds < _SHORT_SECONDS:
         return "improbable"

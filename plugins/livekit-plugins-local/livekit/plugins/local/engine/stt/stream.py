@@ -1,55 +1,63 @@
 """One caller's ears: audio in, interim and final transcripts out.
 
 The utterance is decoded as soon as the caller has been silent for a moment, before anyone has
-decided that the turn is over. When the flush comes and nothing more was said, that text is the
-final transcript and costs no further time; otherwise it is forgotten.
+decided that the turn is over. The text is announced when it is there. When the flush comes and
+nothing more was said, it is the final transcript and costs no further time; otherwise it is
+forgotten.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from livekit.plugins.local.engine import metrics
-from livekit.plugins.local.engine.scheduler import Priority, Scheduler
-from livekit.plugins.local.engine.stt.base import Samples, SpeechModel, Transcription
+from livekit.plugins.local.engine.scheduler import Caller, Job, Priority
+from livekit.plugins.local.engine.stt.base import Request, Samples, Transcription
 from livekit.plugins.local.engine.stt.guards import phantom
+from livekit.plugins.local.engine.stt.interims import Interims
+from livekit.plugins.local.engine.stt.language import CallLanguage
+from livekit.plugins.local.engine.stt.preflight import Preflight
+from livekit.plugins.local.engine.stt.recogniser import Recogniser
+from livekit.plugins.local.engine.stt.transcripts import (
+    confidence,
+    joined,
+    message,
+    placed,
+    words_of,
+)
 from livekit.plugins.local.engine.stt.utterance import Utterance
 from livekit.plugins.local.engine.stt.vad import VoiceActivity
 from livekit.plugins.local.errors import EngineError
 from livekit.plugins.local.protocol import STT_SAMPLE_RATE, SttStart
 
+__all__ = ["Recogniser", "SttStream"]
+
 Emit = Callable[[dict[str, Any]], Awaitable[None]]
 
 # Silence after which the utterance is decoded on speculation; shorter pauses are mostly breaths.
 SPECULATE_SECONDS = 0.15
-INTERIM_SECONDS = 1.0
 # The model hears at most 30 s: from here on the next pause seals what was said, and at the limit
-# it is sealed without a pause.
+# it is cut between two words.
 SEAL_SECONDS = 20.0
 MAX_SECONDS = 28.0
+# A client in a hurry gives up by itself.
+_LEAST_PATIENCE = 4.5
+# Load from which on the model has no time to spare for interims.
+_TOO_BUSY = 0.75
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Recogniser:
-    """What the streams of one engine share.
+class _Guess:
+    """The utterance as it was at the beginning of a pause, and its transcript to come."""
 
-    Attributes:
-        model: The loaded model.
-        scheduler: The queue in front of it.
-        beam_size: Beam width of final transcripts.
-        vad_threads: Where voice activity is judged.
-    """
-
-    model: SpeechModel
-    scheduler: Scheduler
-    beam_size: int
-    vad_threads: Executor
+    job: Job[Transcription] | None
+    speech_seconds: float
+    announcement: asyncio.Task[None] | None = None
 
 
 class SttStream:
@@ -57,16 +65,22 @@ class SttStream:
 
     def __init__(self, recogniser: Recogniser, start: SttStart, emit: Emit) -> None:
         self._recogniser = recogniser
-        self._candidates: Sequence[str] = [start.language] if start.language else start.languages
-        self._language = self._candidates[0]
+        self._caller = Caller()
+        self._language = CallLanguage([start.language] if start.language else start.languages)
         self._interim_wanted = start.interim
+        self._preflight_wanted = start.preflight
+        self._words_wanted = start.words
+        self._keyterms = tuple(start.keyterms)
+        # A little less than the client's, which would not learn why.
+        self._patience = max(_LEAST_PATIENCE, 0.9 * start.patience)
         self._emit = emit
         self._utterance = Utterance(VoiceActivity())
         self._sealed: list[Transcription] = []
         self._sealed_start: float | None = None
-        self._speculation: asyncio.Task[Transcription | None] | None = None
+        self._guess: _Guess | None = None
+        self._preflight = Preflight()
+        self._interims = Interims()
         self._interim: asyncio.Task[None] | None = None
-        self._interim_at = 0.0
 
     async def feed(self, pcm: bytes) -> None:
         """Take audio: signed 16-bit little-endian mono at 16 kHz, an even number of bytes."""
@@ -75,6 +89,10 @@ class SttStream:
         for at in range(0, len(samples), step):
             await self._hear(samples[at : at + step])
 
+    def expect(self, keyterms: Sequence[str]) -> None:
+        """Change the names and words to expect, from the next decoding on."""
+        self._keyterms = tuple(keyterms)
+
     async def flush(self, flush_id: int) -> None:
         """End the utterance and emit its final transcript, empty if nobody spoke.
 
@@ -82,26 +100,19 @@ class SttStream:
             EngineError: The model failed or is overloaded.
         """
         self._drop_interim()
-        start, end = self._utterance.span
+        span = self._span
         heard = await self._final()
         parts = [*self._sealed, heard] if heard else self._sealed
-        start = self._sealed_start if self._sealed_start is not None else start
         self._sealed, self._sealed_start = [], None
-        await self._emit(
-            {
-                "type": "final",
-                "flush": flush_id,
-                "text": " ".join(part.text for part in parts if part.text),
-                "language": self._language,
-                "confidence": min((part.confidence for part in parts), default=0.0),
-                "start": round(start, 3),
-                "end": round(max(start, end), 3),
-            }
-        )
+        text = self._preflight.final(joined(parts))
+        more: dict[str, Any] = {"flush": flush_id, "confidence": confidence(parts)}
+        if self._words_wanted:
+            more["words"] = words_of(parts)
+        await self._emit(message("final", text, self._language.current, span, **more))
 
     async def aclose(self) -> None:
         """Drop all work in progress."""
-        tasks = [task for task in (self._speculation, self._interim) if task]
+        tasks = [task for task in (self._interim, self._drop_guess()) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -112,43 +123,93 @@ class SttStream:
             self._recogniser.vad_threads, self._utterance.feed, samples
         )
         utterance = self._utterance
-        if spoke:
-            self._drop_speculation()
+        if spoke and self._guess:
+            metrics.SPECULATION.labels("wasted").inc()
+            self._drop_guess()
         if not utterance.speech:
             return
-        if utterance.seconds > MAX_SECONDS or (
-            utterance.seconds > SEAL_SECONDS and not utterance.speaking
-        ):
+        pause = utterance.silence >= SPECULATE_SECONDS
+        if utterance.seconds > MAX_SECONDS or (utterance.seconds > SEAL_SECONDS and pause):
+            if not pause:
+                utterance.cut()
             await self._seal()
-        elif not self._speculation and utterance.silence >= SPECULATE_SECONDS:
+        elif not self._guess and pause:
             self._drop_interim()
-            self._speculation = asyncio.create_task(self._decode(Priority.SPECULATIVE))
+            self._speculate()
         elif self._interim_due():
-            self._interim_at = utterance.seconds
-            self._interim = asyncio.create_task(self._show_interim())
+            self._interims.asked(utterance.position)
+            self._interim = _courtesy(self._show_interim())
 
     def _interim_due(self) -> bool:
-        if not self._interim_wanted or (self._interim and not self._interim.done()):
+        utterance = self._utterance
+        if not (self._interim_wanted and utterance.speaking):
             return False
-        return self._utterance.seconds - self._interim_at >= INTERIM_SECONDS
+        if self._interim and not self._interim.done():
+            return False
+        if self._recogniser.scheduler.load > _TOO_BUSY:
+            return False
+        return self._interims.due(utterance.speech / STT_SAMPLE_RATE, utterance.position)
+
+    def _speculate(self) -> None:
+        speech_seconds = self._utterance.speech / STT_SAMPLE_RATE
+        try:
+            job = self._submit(Priority.SPECULATIVE)
+        except EngineError as error:
+            # The flush will ask again, more urgently.
+            _log.debug("no speculative transcript: %s", error.message)
+            self._guess = _Guess(None, speech_seconds)
+            return
+        announcement = None
+        if self._preflight_wanted:
+            announcement = _courtesy(self._announce(job, speech_seconds))
+        self._guess = _Guess(job, speech_seconds, announcement)
+
+    async def _announce(self, job: Job[Transcription], speech_seconds: float) -> None:
+        span = self._span
+        try:
+            heard = await asyncio.shield(job.result)
+        except EngineError:
+            return
+        parts = [*self._sealed, heard]
+        text = joined(parts)
+        if phantom(heard, speech_seconds) or not self._preflight.announce(text):
+            return
+        sure = confidence(parts)
+        await self._emit(message("preflight", text, heard.language, span, confidence=sure))
 
     async def _final(self) -> Transcription | None:
+        guess, self._guess = self._guess, None
+        if guess and guess.announcement:
+            guess.announcement.cancel()
         if not self._utterance.speech:
             self._utterance.take()
             return None
-        speculation, self._speculation = self._speculation, None
-        if speculation:
-            metrics.SPECULATION.labels("used").inc()
-            work: Awaitable[Transcription | None] = speculation
-        else:
-            metrics.SPECULATION.labels("missed").inc()
-            work = self._decode(Priority.FINAL)
-        heard = await work
+        speech_seconds = self._utterance.speech / STT_SAMPLE_RATE
+        heard = await self._guessed(guess) or await self._submit(Priority.FINAL).result
+        heard = placed(heard, self._utterance.span[0], self._utterance.voiced)
         self._utterance.take()
-        self._interim_at = 0.0
-        if heard:
-            self._language = heard.language
+        self._interims.start_over()
+        reason = phantom(heard, speech_seconds)
+        if reason:
+            metrics.DROPPED.labels(self._recogniser.model.name, reason).inc()
+            return None
+        self._language.heard(heard, speech_seconds)
         return heard
+
+    async def _guessed(self, guess: _Guess | None) -> Transcription | None:
+        """Return what was decoded during the pause, waiting for it if need be."""
+        if guess and guess.job:
+            self._recogniser.scheduler.promote(guess.job, Priority.FINAL)
+            try:
+                heard = await guess.job.result
+            except EngineError as error:
+                if not error.retryable:
+                    raise
+            else:
+                metrics.SPECULATION.labels("used").inc()
+                return heard
+        metrics.SPECULATION.labels("missed").inc()
+        return None
 
     async def _seal(self) -> None:
         if self._sealed_start is None:
@@ -158,56 +219,68 @@ class SttStream:
         if heard:
             self._sealed.append(heard)
 
-    async def _decode(self, priority: Priority) -> Transcription | None:
-        recogniser, utterance = self._recogniser, self._utterance
-        audio, language = utterance.audio.copy(), self._language
-        speech_seconds = utterance.speech / STT_SAMPLE_RATE
-        beam = 1 if priority is Priority.INTERIM else recogniser.beam_size
-        heard = await recogniser.scheduler.run(
-            priority,
-            lambda: recogniser.model.transcribe(
-                audio, current=language, candidates=self._candidates, beam_size=beam
-            ),
+    def _submit(self, priority: Priority) -> Job[Transcription]:
+        recogniser, utterance, language = self._recogniser, self._utterance, self._language
+        draft = priority is Priority.INTERIM
+        request = Request(
+            audio=utterance.audio.copy(),
+            speech_seconds=utterance.speech / STT_SAMPLE_RATE,
+            current=language.current,
+            candidates=language.candidates,
+            settled=language.settled,
+            beam_size=1 if draft else recogniser.beam_size,
+            draft=draft,
+            keyterms=self._keyterms,
+            words=self._words_wanted and not draft,
         )
-        reason = phantom(heard, speech_seconds)
-        if reason:
-            metrics.DROPPED.labels(recogniser.model.name, reason).inc()
-            return None
-        return heard
+        patience = None if draft else self._patience
+        return recogniser.submit(priority, request, caller=self._caller, patience=patience)
 
     async def _show_interim(self) -> None:
-        start, end = self._utterance.span
+        span = self._utterance.span
+        speech_seconds = self._utterance.speech / STT_SAMPLE_RATE
+        began = asyncio.get_running_loop().time()
         try:
-            heard = await self._decode(Priority.INTERIM)
+            heard = await self._submit(Priority.INTERIM).result
         except EngineError as error:
             # An interim is a courtesy: the final transcript will report what is wrong.
             _log.debug("no interim transcript: %s", error.message)
+            self._interims.dropped()
             return
-        if not heard:
+        self._interims.answered(asyncio.get_running_loop().time() - began)
+        if phantom(heard, speech_seconds) or not heard.text:
+            self._interims.came_to_nothing()
             return
-        await self._emit(
-            {
-                "type": "interim",
-                "text": " ".join([*(part.text for part in self._sealed), heard.text]),
-                "language": heard.language,
-                "start": round(start, 3),
-                "end": round(end, 3),
-            }
-        )
+        text = joined(self._sealed, self._interims.show(heard.text))
+        stable = joined(self._sealed, self._interims.stable)
+        self._preflight.shown(text)
+        await self._emit(message("interim", text, heard.language, span, stable=stable))
 
-    def _drop_speculation(self) -> None:
-        if self._speculation:
-            metrics.SPECULATION.labels("wasted").inc()
-            _discard(self._speculation)
-            self._speculation = None
+    @property
+    def _span(self) -> tuple[float, float]:
+        """Start and end of all that the next final is about, in seconds of the stream."""
+        start, end = self._utterance.span
+        return (start if self._sealed_start is None else self._sealed_start), end
+
+    def _drop_guess(self) -> asyncio.Task[None] | None:
+        """Forget what was decoded during a pause; return a task that has to end yet."""
+        guess, self._guess = self._guess, None
+        if guess is None:
+            return None
+        if guess.job:
+            guess.job.result.cancel()
+        if guess.announcement:
+            guess.announcement.cancel()
+        return guess.announcement
 
     def _drop_interim(self) -> None:
         if self._interim:
-            _discard(self._interim)
+            self._interim.cancel()
             self._interim = None
 
 
-def _discard(task: asyncio.Task[Any]) -> None:
-    """Cancel a task whose outcome, even a failure, interests nobody any more."""
-    task.cancel()
+def _courtesy(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Do something whose failure interests nobody: the final transcript will fail as well."""
+    task = asyncio.create_task(coroutine)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task

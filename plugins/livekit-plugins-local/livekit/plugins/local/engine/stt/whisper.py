@@ -2,54 +2,97 @@
 
 `faster_whisper.WhisperModel.transcribe` always encodes 30 s; calling the model underneath directly
 encodes 15 s for an ordinary turn, which is 2.5 times faster at the same word error rate. Below 15 s
-of context the base model starts to repeat itself, so that is the floor.
+of context the base model starts to repeat itself, so that is the floor; drafts may go lower.
 """
 
-import zlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from ctranslate2 import StorageView
 from ctranslate2.models import Whisper, WhisperGenerationResult
 from faster_whisper import WhisperModel
-from faster_whisper.tokenizer import Tokenizer
+from livekit.plugins.local.engine import metrics
+from livekit.plugins.local.engine.config import EncoderContext
 from livekit.plugins.local.engine.device import Device, explain_device_failure
-from livekit.plugins.local.engine.stt.base import Samples, Transcription
+from livekit.plugins.local.engine.stt.base import Request, Samples, Transcription
+from livekit.plugins.local.engine.stt.guards import no_speech
+from livekit.plugins.local.engine.stt.language import choose
+from livekit.plugins.local.engine.stt.looping import compression, token_limit
+from livekit.plugins.local.engine.stt.prompts import MAX_LENGTH, Prompts
+from livekit.plugins.local.engine.stt.spectrogram import spectrogram
+from livekit.plugins.local.engine.stt.words import align
 from livekit.plugins.local.errors import EngineError
 from livekit.plugins.local.protocol import STT_SAMPLE_RATE
 
 # Encoder contexts in seconds; quantised so that equal shapes can share work.
 _CONTEXTS = (15, 20, 30)
+_DRAFT_CONTEXTS = (10, *_CONTEXTS)
+_FULL = 30
 # Silence that must follow the speech inside the context; less makes the decoder loop.
 _MARGIN_SECONDS = 2.56
-# Detection is nearly always right from this much audio on; below it must be sure of itself.
-_DETECT_SECONDS = 1.5
-_DETECT_SURE = 0.8
-# Speech has at most 5.4 tokens a second, so a decoder that wants more is looping.
-_TOKENS_PER_SECOND = 6
 _RETRY_LOGPROB = -1.0
 _MAX_COMPRESSION = 2.4
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """What the decoder made of one utterance."""
+
+    heard: Transcription
+    tokens: list[int]
+    suspect: str | None
 
 
 class WhisperRecogniser:
     """A Whisper model loaded from a directory in CTranslate2 format."""
 
-    def __init__(self, path: Path, *, name: str, device: Device, threads: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str,
+        device: Device,
+        threads: int,
+        encoder_context: EncoderContext = "auto",
+    ) -> None:
         """Load the model and run it once, so that the first caller does not wait for that.
+
+        Args:
+            path: The model's directory.
+            name: Its name in metrics and messages.
+            device: Where it runs.
+            threads: Threads per inference, on a CPU.
+            encoder_context: ``auto`` encodes little more than the utterance on a CPU, and 30 s on
+                a GPU, where that costs little; ``full`` always 30 s.
 
         Raises:
             EngineError: The device failed or the directory is damaged.
         """
         self.name = name
+        self._path = path
         self._device = device
+        self._threads = threads
+        short = encoder_context == "auto" and device.kind == "cpu"
+        self._contexts = _CONTEXTS if short else (_FULL,)
+        self._draft_contexts = _DRAFT_CONTEXTS if short else (_FULL,)
+        self.reload()
+
+    def reload(self) -> None:
+        """Load the model anew, after it hung or lost its device.
+
+        Raises:
+            EngineError: The device failed or the directory is damaged.
+        """
+        device = self._device
         try:
             loaded = WhisperModel(
-                str(path),
+                str(self._path),
                 device=device.kind,
                 device_index=device.index,
                 compute_type=device.compute_type,
-                cpu_threads=threads,
+                cpu_threads=self._threads,
                 local_files_only=True,
             )
         except (RuntimeError, ValueError) as error:
@@ -58,13 +101,12 @@ class WhisperRecogniser:
             )
             raise failure or EngineError(
                 "failed",
-                f"The model {name} cannot be loaded ({error}); check its files with "
+                f"The model {self.name} cannot be loaded ({error}); check its files with "
                 "`eloquence models verify`.",
             ) from None
         self._model: Whisper = loaded.model
         self._features = loaded.feature_extractor
-        self._vocabulary = loaded.hf_tokenizer
-        self._tokenizers: dict[str, Tokenizer] = {}
+        self._prompts = Prompts(loaded.hf_tokenizer, multilingual=self._model.is_multilingual)
         warm = np.zeros(STT_SAMPLE_RATE, np.float32)
         self.transcribe(warm, current="en", candidates=["en"], beam_size=1)
 
@@ -72,91 +114,113 @@ class WhisperRecogniser:
         self, audio: Samples, *, current: str, candidates: Sequence[str], beam_size: int
     ) -> Transcription:
         """Recognise one utterance; see `SpeechModel.transcribe`."""
+        seconds = len(audio) / STT_SAMPLE_RATE
+        request = Request(audio, seconds, current, tuple(candidates), beam_size=beam_size)
+        return self.transcribe_batch([request])[0]
+
+    def batch_key(self, request: Request) -> Hashable:
+        """See `BatchingModel.batch_key`: one call has one shape, one search, one prompt length."""
+        if request.words:
+            return object()  # the aligner takes one utterance
+        hints = len(self._prompts.hints(request.keyterms))
+        return self._context(request), request.beam_size, request.draft, hints
+
+    def transcribe_batch(self, requests: Sequence[Request]) -> list[Transcription]:
+        """See `BatchingModel.transcribe_batch`."""
         try:
-            return self._transcribe(audio, current, candidates, beam_size)
+            return self._transcribe(requests)
         except RuntimeError as error:
             failure = explain_device_failure(error, self._device)
             raise failure or EngineError(
                 "failed", f"The model {self.name} failed ({error}).", retryable=True
             ) from None
 
-    def _transcribe(
-        self, audio: Samples, current: str, candidates: Sequence[str], beam_size: int
-    ) -> Transcription:
-        seconds = len(audio) / STT_SAMPLE_RATE
-        wanted = min(seconds + _MARGIN_SECONDS, _CONTEXTS[-1])
-        context = next(size for size in _CONTEXTS if size >= wanted)
-        encoded = self._encode(audio, context)
-        language, probability = self._detect(encoded, seconds, current, candidates)
-        result, looping = self._decode(encoded, seconds, language, beam_size)
-        if looping and context < _CONTEXTS[-1]:
+    def _transcribe(self, requests: Sequence[Request]) -> list[Transcription]:
+        context = self._context(requests[0])
+        decoded = self._attempt(requests, context)
+        for at, request in enumerate(requests):
+            suspect = decoded[at].suspect
+            if request.draft and suspect == "looping":
+                decoded[at] = replace(decoded[at], heard=replace(decoded[at].heard, text=""))
+            if suspect is None or request.draft or context == _FULL:
+                continue
             # The full context costs more but seldom loops: worth it for the few that need it.
-            encoded = self._encode(audio, _CONTEXTS[-1])
-            result, _ = self._decode(encoded, seconds, language, beam_size)
-        return Transcription(
-            text=self._text(result, language),
+            metrics.RETRIED.labels(self.name, suspect).inc()
+            (decoded[at],) = self._attempt([request], _FULL)
+        return [each.heard for each in decoded]
+
+    def _attempt(self, requests: Sequence[Request], context: int) -> list[_Decoded]:
+        encoded = self._encode([request.audio for request in requests], context)
+        languages = self._detect(encoded, requests)
+        prompts = [
+            self._prompts.prompt(language, request.keyterms)
+            for request, (language, _) in zip(requests, languages, strict=True)
+        ]
+        limits = [token_limit(len(request.audio) / STT_SAMPLE_RATE) for request in requests]
+        results = self._model.generate(
+            encoded,
+            prompts,
+            beam_size=requests[0].beam_size,
+            # CTranslate2 generates at most half of max_length, and no more than the prompt leaves.
+            max_length=min(MAX_LENGTH, max(limits) + max(*limits, len(prompts[0]))),
+            return_scores=True,
+            return_no_speech_prob=True,
+        )
+        decoded = [
+            self._decoded(result, language, probability, limit)
+            for result, (language, probability), limit in zip(
+                results, languages, limits, strict=True
+            )
+        ]
+        if requests[0].words:
+            decoded = [self._aligned(decoded[0], requests[0], encoded)]
+        return decoded
+
+    def _aligned(self, decoded: _Decoded, request: Request, encoded: StorageView) -> _Decoded:
+        heard = decoded.heard
+        words = align(
+            self._model,
+            self._prompts.tokenizer(heard.language),
+            encoded,
+            decoded.tokens,
+            len(request.audio) / STT_SAMPLE_RATE,
+        )
+        return replace(decoded, heard=replace(heard, words=words))
+
+    def _context(self, request: Request) -> int:
+        wanted = min(len(request.audio) / STT_SAMPLE_RATE + _MARGIN_SECONDS, _FULL)
+        sizes = self._draft_contexts if request.draft else self._contexts
+        return next(size for size in sizes if size >= wanted)
+
+    def _encode(self, audios: Sequence[Samples], context: int) -> StorageView:
+        features = np.stack([spectrogram(self._features, audio, context) for audio in audios])
+        return self._model.encode(StorageView.from_array(np.ascontiguousarray(features)))
+
+    def _detect(self, encoded: StorageView, requests: Sequence[Request]) -> list[tuple[str, float]]:
+        if not self._model.is_multilingual or all(len(r.candidates) < 2 for r in requests):
+            return [(request.current, 1.0) for request in requests]
+        found = self._model.detect_language(encoded)
+        return [
+            choose(dict(scores), request) for scores, request in zip(found, requests, strict=True)
+        ]
+
+    def _decoded(
+        self, result: WhisperGenerationResult, language: str, probability: float, limit: int
+    ) -> _Decoded:
+        tokenizer = self._prompts.tokenizer(language)
+        ids = [token for token in result.sequences_ids[0] if token < tokenizer.eot]
+        heard = Transcription(
+            text=str(tokenizer.decode(ids)).strip(),
             language=language,
             language_probability=probability,
             avg_logprob=result.scores[0],
             no_speech_prob=result.no_speech_prob,
         )
-
-    def _encode(self, audio: Samples, context: int) -> StorageView:
-        # Zeros before the spectrogram: the digital edge helps the decoder stop.
-        padded = np.zeros(context * STT_SAMPLE_RATE, np.float32)
-        usable = min(len(audio), len(padded))
-        padded[:usable] = audio[:usable]
-        features = self._features(padded)[:, : context * 100][np.newaxis]
-        return self._model.encode(StorageView.from_array(np.ascontiguousarray(features)))
-
-    def _detect(
-        self, encoded: StorageView, seconds: float, current: str, candidates: Sequence[str]
-    ) -> tuple[str, float]:
-        if len(candidates) < 2 or not self._model.is_multilingual:
-            return current, 1.0
-        found = dict(self._model.detect_language(encoded)[0])
-        scores = {code: found.get(f"<|{code}|>", 0.0) for code in candidates}
-        best = max(scores, key=lambda code: scores[code])
-        probability = scores[best] / (sum(scores.values()) or 1.0)
-        if seconds >= _DETECT_SECONDS or probability >= _DETECT_SURE:
-            return best, probability
-        return current, probability
-
-    def _decode(
-        self, encoded: StorageView, seconds: float, language: str, beam_size: int
-    ) -> tuple[WhisperGenerationResult, bool]:
-        tokenizer = self._tokenizer(language)
-        limit = 8 + round(_TOKENS_PER_SECOND * seconds)
-        result = self._model.generate(
-            encoded,
-            [[*tokenizer.sot_sequence, tokenizer.no_timestamps]],
-            beam_size=beam_size,
-            # CTranslate2 generates at most half of max_length.
-            max_length=min(448, 2 * limit),
-            return_scores=True,
-            return_no_speech_prob=True,
-        )[0]
-        text = self._text(result, language)
-        looping = (
-            len(result.sequences_ids[0]) >= limit
-            or _compression(text) > _MAX_COMPRESSION
-            or result.scores[0] < _RETRY_LOGPROB
-        )
-        return result, looping
-
-    def _text(self, result: WhisperGenerationResult, language: str) -> str:
-        tokenizer = self._tokenizer(language)
-        ids = [token for token in result.sequences_ids[0] if token < tokenizer.eot]
-        return str(tokenizer.decode(ids)).strip()
-
-    def _tokenizer(self, language: str) -> Tokenizer:
-        if language not in self._tokenizers:
-            self._tokenizers[language] = Tokenizer(
-                self._vocabulary, self._model.is_multilingual, task="transcribe", language=language
-            )
-        return self._tokenizers[language]
-
-
-def _compression(text: str) -> float:
-    data = text.encode()
-    return len(data) / len(zlib.compress(data)) if data else 0.0
+        suspect = None
+        if no_speech(heard):
+            pass  # it will not be believed anyway
+        elif len(result.sequences_ids[0]) >= limit or compression(heard.text) > _MAX_COMPRESSION:
+            suspect = "looping"
+        elif heard.avg_logprob < _RETRY_LOGPROB:
+            suspect = "improbable"
+        return _Decoded(heard, ids, suspect)

@@ -30,6 +30,20 @@ class VoiceBook:
         self._engines = frozenset(engines)
         self._voices: dict[str, Mapping[str, frozenset[str]]] = {}
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages for which a voice is configured, in the order of the configuration."""
+        return tuple(self._configured)
+
+    def names(self, engine: str) -> list[str]:
+        """Return the voices of an engine, as ``engine/name``; none while it has not loaded."""
+        return [f"{engine}/{voice}" for voice in self._voices.get(engine, {})]
+
+    def spoken_by(self, voice: str) -> frozenset[str]:
+        """Return the languages of ``engine/name``; none if there is no such voice, or not yet."""
+        engine, _, name = voice.partition("/")
+        return self._voices.get(engine, {}).get(name, frozenset())
+
     def add(self, engine: str, voices: Mapping[str, frozenset[str]]) -> None:
         """Enter the voices of an engine that has loaded.
 

@@ -1,0 +1,3 @@
+"""Version of livekit-plugins-kyutai."""
+
+__version__ = "0.1.0"

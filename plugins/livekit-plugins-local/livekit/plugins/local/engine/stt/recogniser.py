@@ -1,0 +1,68 @@
+"""The recogniser that all streams of an engine share."""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from livekit.plugins.local.engine.scheduler import Caller, Job, Priority, Scheduler, Work
+from livekit.plugins.local.engine.stt.base import (
+    BatchingModel,
+    Request,
+    SpeechModel,
+    Transcription,
+)
+from livekit.plugins.local.errors import EngineError
+
+
+@dataclass(frozen=True, slots=True)
+class Recogniser:
+    """What the streams of one engine share.
+
+    Attributes:
+        model: The loaded model.
+        scheduler: The queue in front of it.
+        beam_size: Beam width of final transcripts.
+        vad_threads: Where voice activity is judged.
+    """
+
+    model: SpeechModel
+    scheduler: Scheduler
+    beam_size: int
+    vad_threads: Executor
+
+    def submit(
+        self,
+        priority: Priority,
+        request: Request,
+        *,
+        caller: Caller | None = None,
+        patience: float | None = None,
+    ) -> Job[Transcription]:
+        """Queue one utterance; await the job's ``result``. See `Scheduler.submit`.
+
+        Raises:
+            EngineError: The audio is no audio (``bad_request``), or see `Scheduler.submit`. The
+                result raises one when the model fails.
+        """
+        if not np.isfinite(request.audio).all():
+            raise EngineError("bad_request", "The audio holds values that are not numbers.")
+        return self.scheduler.submit(
+            priority, self._work(request), caller=caller, patience=patience
+        )
+
+    def _work(self, request: Request) -> Work[Request, Transcription]:
+        if isinstance(self.model, BatchingModel):
+            return Work(request, self.model.transcribe_batch, self.model.batch_key(request))
+        return Work(request, self._one_by_one)
+
+    def _one_by_one(self, requests: Sequence[Request]) -> list[Transcription | Exception]:
+        return [
+            self.model.transcribe(
+                request.audio,
+                current=request.current,
+                candidates=request.candidates,
+                beam_size=request.beam_size,
+            )
+            for request in requests
+        ]

@@ -1,0 +1,42 @@
+"""A model in trouble shows in the engine's readiness."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from livekit.plugins.local.engine.config import EngineConfig
+from livekit.plugins.local.engine.loading import STT, Speech
+from livekit.plugins.local.engine.readiness import Component
+from livekit.plugins.local.errors import EngineError
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> Iterator[Speech]:
+    with ThreadPoolExecutor(1) as threads:
+        speech = Speech(EngineConfig("unix:unused", tmp_path), threads)
+        for name in speech.readiness.as_dict()["components"]:
+            speech.readiness.set(name, Component("ready"))
+        yield speech
+
+
+def test_an_engine_whose_model_hangs_is_not_ready_until_it_is_back(speech: Speech) -> None:
+    assert speech.readiness.ready
+    speech._show_trouble(EngineError("failed", "It hangs.", retryable=True))
+    assert not speech.readiness.ready
+    assert speech.readiness[STT] == Component("loading", "It hangs.")
+    speech._show_trouble(None)
+    assert speech.readiness.ready
+
+
+def test_an_engine_whose_model_is_lost_says_why(speech: Speech) -> None:
+    speech._show_trouble(EngineError("failed", "Start the engine again."))
+    assert speech.readiness[STT] == Component("failed", "Start the engine again.")
+
+
+def test_readiness_says_how_busy_the_engine_is(speech: Speech) -> None:
+    assert speech.readiness.as_dict()["load"] == 0
+    speech.readiness.load = lambda: 0.51234
+    assert speech.readiness.as_dict()["load"] == 0.512

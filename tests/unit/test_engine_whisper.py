@@ -1,0 +1,331 @@
+"""Whisper without its weights: shapes, prompts, second attempts, languages, failures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from livekit.plugins.local.engine.device import Device
+from livekit.plugins.local.engine.stt import prompts as prompts_module
+from livekit.plugins.local.engine.stt import whisper as whisper_module
+from livekit.plugins.local.engine.stt.base import BatchingModel, Request
+from livekit.plugins.local.engine.stt.looping import compression, token_limit
+from livekit.plugins.local.engine.stt.whisper import WhisperRecogniser
+from livekit.plugins.local.engine.stt.words import align
+from livekit.plugins.local.errors import EngineError
+
+pytestmark = pytest.mark.unit
+
+CPU, GPU = Device("cpu", 0, "int8"), Device("cuda", 0, "float16")
+LANGUAGES = ("en", "fr", "de")
+
+
+class FakeTokenizer:
+    """One token per character; prompts name the language."""
+
+    eot, no_timestamps, sot_prev = 10_000, 10_001, 10_002
+
+    def __init__(self, _: object, multilingual: bool, *, task: str, language: str) -> None:
+        self.language_code = language
+        self.sot_sequence = [20_000, 20_001 + LANGUAGES.index(language)]
+
+    def encode(self, text: str) -> list[int]:
+        return [ord(letter) for letter in text]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return "".join(chr(token) for token in tokens)
+
+    def split_to_word_tokens(self, tokens: Sequence[int]) -> tuple[list[str], list[list[int]]]:
+        words: list[list[int]] = []
+        for token in tokens:
+            if token == self.eot or token == ord(" ") or chr(token) in ",.'" or not words:
+                words.append([])
+            words[-1].append(token)
+        return [self.decode([t for t in word if t != self.eot]) for word in words], words
+
+
+@dataclass
+class Answer:
+    text: str = " Hello."
+    score: float = -0.3
+    no_speech: float = 0.1
+
+
+@dataclass
+class FakeModel:
+    """Answers in turn, and remembers what it was asked."""
+
+    is_multilingual: bool = True
+    answers: list[Answer] = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=lambda: {"en": 0.9, "fr": 0.05, "de": 0.05})
+    error: RuntimeError | None = None
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    detections: int = 0
+
+    def encode(self, features: Any) -> Any:
+        if self.error:
+            raise self.error
+        self.shapes.append(tuple(np.array(features).shape))
+        return SimpleNamespace(shape=[len(np.array(features)), 750, 512])
+
+    def detect_language(self, encoded: Any) -> list[list[tuple[str, float]]]:
+        self.detections += 1
+        scores = [(f"<|{code}|>", score) for code, score in self.scores.items()]
+        return [scores] * encoded.shape[0]
+
+    def generate(self, encoded: Any, prompts: list[list[int]], **options: Any) -> list[Any]:
+        self.asked.append({"prompts": prompts, **options})
+        answers = [self.answers.pop(0) if self.answers else Answer() for _ in prompts]
+        return [
+            SimpleNamespace(
+                sequences_ids=[[ord(letter) for letter in answer.text]],
+                scores=[answer.score],
+                no_speech_prob=answer.no_speech,
+            )
+            for answer in answers
+        ]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeModel:
+    model = FakeModel()
+
+    def load(path: str, **_: Any) -> Any:
+        if model.error:
+            raise model.error
+        features = lambda audio: np.zeros((80, len(audio) // 160 + 1), np.float32)  # noqa: E731
+        return SimpleNamespace(model=model, feature_extractor=features, hf_tokenizer=None)
+
+    monkeypatch.setattr(whisper_module, "WhisperModel", load)
+    monkeypatch.setattr(prompts_module, "Tokenizer", FakeTokenizer)
+    return model
+
+
+@pytest.fixture
+def ear(fake: FakeModel) -> WhisperRecogniser:
+    recogniser = load(CPU)
+    fake.shapes.clear()
+    fake.asked.clear()
+    return recogniser
+
+
+def load(device: Device, **options: Any) -> WhisperRecogniser:
+    return WhisperRecogniser(Path("model"), name="fake", device=device, threads=1, **options)
+
+
+def speech(seconds: float, **options: Any) -> Request:
+    audio = np.zeros(int(seconds * 16_000), np.float32)
+    defaults: dict[str, Any] = {"current": "en", "candidates": ("en",), "speech_seconds": seconds}
+    return Request(audio, **{**defaults, **options})
+
+
+def test_it_is_a_model_that_can_do_batches(ear: WhisperRecogniser) -> None:
+    assert isinstance(ear, BatchingModel)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "draft", "context"),
+    [
+        (0.5, False, 15),
+        (12.4, False, 15),
+        (12.5, False, 20),
+        (17.5, False, 30),
+        (30, False, 30),
+        (3, True, 10),
+        (8, True, 15),
+    ],
+)
+def test_the_context_is_little_more_than_the_utterance(
+    ear: WhisperRecogniser, fake: FakeModel, seconds: float, draft: bool, context: int
+) -> None:
+    ear.transcribe_batch([speech(seconds, draft=draft)])
+    assert fake.shapes == [(1, 80, 100 * context)]
+
+
+@pytest.mark.parametrize(("device", "wanted"), [(CPU, "full"), (GPU, "auto")])
+def test_the_full_context_on_request_and_on_a_gpu(
+    fake: FakeModel, device: Device, wanted: str
+) -> None:
+    ear = load(device, encoder_context=wanted)
+    ear.transcribe_batch([speech(1), speech(1)])
+    assert fake.shapes[-1] == (2, 80, 3000)
+
+
+def test_only_equal_shapes_searches_and_prompts_share_a_call(ear: WhisperRecogniser) -> None:
+    key = ear.batch_key(speech(2, beam_size=5))
+    assert key == ear.batch_key(speech(9, beam_size=5, current="fr", candidates=LANGUAGES))
+    for other in (
+        speech(14, beam_size=5),
+        speech(2, beam_size=1),
+        speech(2, beam_size=5, draft=True),
+        speech(2, beam_size=5, keyterms=("Sintra",)),
+        speech(2, beam_size=5, words=True),
+    ):
+        assert ear.batch_key(other) != key
+    words = speech(2, words=True)
+    assert ear.batch_key(words) != ear.batch_key(words), "word times are found one by one"
+
+
+def test_a_batch_has_a_prompt_and_an_answer_for_each(
+    ear: WhisperRecogniser, fake: FakeModel
+) -> None:
+    fake.answers = [Answer(" one"), Answer(" deux", -0.5)]
+    requests = [speech(2), speech(3, current="fr", candidates=("fr",))]
+    english, french = ear.transcribe_batch(requests)
+    assert (english.text, english.language) == ("one", "en")
+    assert (french.text, french.language, french.avg_logprob) == ("deux", "fr", -0.5)
+    (asked,) = fake.asked
+    assert asked["prompts"] == [[20_000, 20_001, 10_001], [20_000, 20_002, 10_001]]
+    # CTranslate2 generates half of this, or what the prompt leaves.
+    assert asked["max_length"] == 2 * token_limit(3)
+    assert fake.detections == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(" a" * 40), Answer(" x", -1.5), Answer(" no no" * 30)],
+    ids=["too long", "improbable", "repeats itself"],
+)
+def test_what_looks_wrong_is_tried_again_with_the_full_context(
+    ear: WhisperRecogniser, fake: FakeModel, answer: Answer
+) -> None:
+    fake.answers = [Answer(" fine"), answer, Answer(" better")]
+    heard = ear.transcribe_batch([speech(2), speech(2)])
+    assert [each.text for each in heard] == ["fine", "better"]
+    assert [shape[::2] for shape in fake.shapes] == [(2, 1500), (1, 3000)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "request_"),
+    [
+        (Answer(" x", -1.5), speech(2, draft=True)),
+        (Answer(" you", -1.5, 0.7), speech(2)),
+        (Answer(" x", -1.5), speech(28)),
+    ],
+    ids=["a draft", "nobody spoke", "the context was full"],
+)
+def test_there_is_no_second_attempt_where_it_would_not_help(
+    ear: WhisperRecogniser, fake: FakeModel, answer: Answer, request_: Request
+) -> None:
+    fake.answers = [answer]
+    ear.transcribe_batch([request_])
+    assert len(fake.asked) == 1
+
+
+def test_a_draft_that_repeats_itself_is_not_shown(ear: WhisperRecogniser, fake: FakeModel) -> None:
+    fake.answers = [Answer(" no no" * 30)]
+    (heard,) = ear.transcribe_batch([speech(2, draft=True)])
+    assert heard.text == ""
+    assert len(fake.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("english", "french", "seconds", "settled", "language"),
+    [
+        (0.4, 0.6, 2.0, False, "fr"),
+        (0.3, 0.7, 1.0, False, "en"),
+        (0.1, 0.9, 1.0, False, "fr"),
+        (0.2, 0.8, 3.0, True, "en"),
+        (0.05, 0.95, 1.5, True, "en"),
+        (0.05, 0.95, 3.0, True, "fr"),
+    ],
+)
+def test_the_language_changes_only_for_good_reasons(
+    ear: WhisperRecogniser,
+    fake: FakeModel,
+    english: float,
+    french: float,
+    seconds: float,
+    settled: bool,
+    language: str,
+) -> None:
+    # The rest is on a language that nobody speaks here.
+    fake.scores = {"en": english / 2, "fr": french / 2, "de": 0.5}
+    request = speech(3, candidates=("en", "fr"), speech_seconds=seconds, settled=settled)
+    (heard,) = ear.transcribe_batch([request])
+    assert heard.language == language
+    assert heard.language_probability == pytest.approx(french if language == "fr" else english)
+
+
+def test_key_terms_come_before_the_text_and_leave_room_for_it(
+    ear: WhisperRecogniser, fake: FakeModel
+) -> None:
+    ear.transcribe_batch([speech(2, keyterms=("Sintra", "Lisboa"))])
+    (prompt,) = fake.asked[0]["prompts"]
+    assert prompt[0] == FakeTokenizer.sot_prev
+    assert FakeTokenizer.decode(ear._prompts.tokenizer("en"), prompt[1:-3]) == " Sintra, Lisboa"
+    ear.transcribe_batch([speech(2, keyterms=("long" * 200,))])
+    longest = len(fake.asked[1]["prompts"][0])
+    assert longest <= 224 + 2
+    assert fake.asked[1]["max_length"] == longest + token_limit(2)
+
+
+@pytest.mark.parametrize(
+    ("device", "error", "code", "said"),
+    [
+        (CPU, "something", "failed", "something"),
+        (GPU, "CUDA failed with error out of memory", "device", "out of memory"),
+        (GPU, "CUDA failed with error unknown", "device", "check the driver"),
+    ],
+)
+def test_a_failing_model_says_why(
+    fake: FakeModel, device: Device, error: str, code: str, said: str
+) -> None:
+    ear = load(device)
+    fake.error = RuntimeError(error)
+    with pytest.raises(EngineError, match=said) as failure:
+        ear.transcribe(np.zeros(16_000, np.float32), current="en", candidates=["en"], beam_size=1)
+    assert failure.value.code == code
+    fake.error = None
+    assert ear.transcribe_batch([speech(1)])[0].text == "Hello."
+
+
+def test_a_damaged_model_is_one_sentence(fake: FakeModel) -> None:
+    fake.error = RuntimeError("Unable to open file 'model.bin'")
+    with pytest.raises(EngineError, match="eloquence models verify"):
+        load(CPU)
+
+
+def test_repetition_compresses_well() -> None:
+    assert compression("") == 0
+    assert compression("Is the door locked? " * 10) > 2.4
+    assert compression("The quick brown fox jumps over the lazy dog.") < 2.4
+
+
+def test_a_mark_that_stands_alone_goes_with_the_word_before(ear: WhisperRecogniser) -> None:
+    tokens = [ord(letter) for letter in " a - b"]
+
+    def aligned(*_: Any) -> list[Any]:
+        pairs = [(token, 5 * token) for token in range(len(tokens) + 1)]
+        return [SimpleNamespace(alignments=pairs, text_token_probs=[0.5] * len(tokens))]
+
+    model: Any = SimpleNamespace(align=aligned)
+    tokenizer: Any = ear._prompts.tokenizer("en")
+    encoded: Any = SimpleNamespace(shape=[1, 750, 512])
+    words = align(model, tokenizer, encoded, tokens, 1.0)
+    assert [word.text for word in words] == ["a -", "b"]
+
+
+def test_words_have_times_that_never_go_back(ear: WhisperRecogniser, fake: FakeModel) -> None:
+    text = " I'm there, you."
+    tokens = [ord(letter) for letter in text]
+
+    def aligned(_: Any, start: list[int], texts: list[list[int]], frames: int) -> list[Any]:
+        assert (texts, frames) == ([tokens], 200)
+        # Each token lasts 0.1 s, seen at two encoder positions.
+        pairs = [(token, 5 * token + half) for token in range(len(tokens) + 1) for half in (0, 1)]
+        return [SimpleNamespace(alignments=pairs, text_token_probs=[0.5] * len(tokens))]
+
+    model: Any = SimpleNamespace(align=aligned)
+    tokenizer: Any = ear._prompts.tokenizer("en")
+    encoded: Any = SimpleNamespace(shape=[1, 750, 512])
+    words = align(model, tokenizer, encoded, tokens, 2.0)
+    assert [word.text for word in words] == ["I'm", "there,", "you."]
+    assert [word.start for word in words] == pytest.approx([0.0, 0.4, 1.1])
+    assert [word.end for word in words] == pytest.approx([0.4, 1.1, 1.6])
+    assert {word.confidence for word in words} == {0.5}
+    assert align(model, tokenizer, encoded, [], 2.0) == ()
