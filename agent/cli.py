@@ -5,6 +5,7 @@ needs and ``eloquence --help`` answers at once.
 """
 
 import asyncio
+import errno
 import os
 import shlex
 import sys
@@ -30,6 +31,8 @@ _LogFormat = Annotated[
     str | None, typer.Option(help="Form of the messages, `readable` or `json`, as LOG_FORMAT.")
 ]
 
+_DISK_REMEDY = "free some space, or set ELOQUENCE_CACHE_DIR to a directory on another disk"
+
 # For commands whose arguments, `--help` included, another module defines.
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -39,8 +42,15 @@ def main() -> None:
     try:
         app()
     except readable_errors() as error:
-        typer.echo(_last_words(str(error)), err=True)
-        sys.exit(1)
+        sentence = str(error)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sentence = f"The disk is full ({error.filename or error.strerror}); {_DISK_REMEDY}."
+    else:
+        return
+    typer.echo(_last_words(sentence), err=True)
+    sys.exit(1)
 
 
 def _last_words(sentence: str) -> str:

@@ -46,6 +46,7 @@ class Conversation:
         self._enabled = os.environ.get(KEEP_CONVERSATIONS) == "1"
         self._over = False
         self._text: str | None = None
+        self._told = False
         self._writing: asyncio.Task[None] | None = None
 
     async def restore(self, agent: Agent, voice: local.TTS) -> bool:
@@ -112,9 +113,19 @@ class Conversation:
             try:
                 await asyncio.to_thread(self._store, text)
             except OSError as error:
-                _log.warning("the conversation cannot be kept (%s)", error.strerror)
+                self._tell(error)
             if text is self._text:
                 return
+
+    def _tell(self, error: OSError) -> None:
+        if not self._told:  # once for a call: it happens with every sentence
+            self._told = True
+            _log.warning(
+                "the conversation cannot be kept for a worker that takes over (%s: %s); free some "
+                "space, or set ELOQUENCE_CACHE_DIR to a directory that can be written",
+                self._folder,
+                error.strerror,
+            )
 
     def _store(self, text: str | None) -> None:
         if text is None:

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import BinaryIO, Protocol
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 CHUNK = 65_536
@@ -15,6 +16,24 @@ CHUNK = 65_536
 LAST_WORDS = 0.5
 
 OnLine = Callable[[str], None]
+
+
+class Process(Protocol):
+    """What is asked of a running process."""
+
+    @property
+    def pid(self) -> int:
+        """Its id, and that of its group."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status (negative: the signal), or None while it runs."""
+
+    async def wait(self) -> int:
+        """Wait for its end and return the exit status."""
+
+    def terminate(self) -> None:
+        """Send SIGTERM; raises `ProcessLookupError` if it is gone."""
 
 
 class Child:
@@ -28,21 +47,36 @@ class Child:
         last_line: The last line that it printed, or an empty string.
     """
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], on_line: OnLine) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        on_line: OnLine,
+        *,
+        stdin: int = asyncio.subprocess.DEVNULL,
+    ) -> None:
         """Prepare the process.
 
         Args:
             argv: Program and arguments.
             env: Its whole environment.
             on_line: Called with each line of its standard output and error.
+            stdin: Descriptor of its standard input.
         """
         self.last_line = ""
         self._argv = argv
         self._env = env
         self._on_line = on_line
-        self._process: asyncio.subprocess.Process | None = None
+        self._stdin = stdin
+        self._process: Process | None = None
         self._output: asyncio.BaseTransport | None = None
         self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Id of the process."""
+        assert self._process is not None, "not started"
+        return self._process.pid
 
     async def start(self) -> None:
         """Start the process.
@@ -58,15 +92,18 @@ class Child:
                 lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb")
             )
             self._reading = asyncio.create_task(self._read(reader))
-            self._process = await asyncio.create_subprocess_exec(
-                *self._argv,
-                env=self._env,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                preexec_fn=_die_with_parent(),
-            )
+            self._process = await self._spawn(output)
+
+    async def _spawn(self, output: BinaryIO) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *self._argv,
+            env=self._env,
+            stdin=self._stdin,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(),
+        )
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         rest = b""

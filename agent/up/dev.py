@@ -3,12 +3,14 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from agent.errors import UserError
 from agent.settings import Settings, load
 from agent.up.board import Board
 from agent.up.plan import Service, plan
+from agent.up.warm import Zygote
 from agent.watch import saves, source_root, syntax_error
 
 WORKER = "worker"
@@ -35,19 +37,22 @@ class Watch:
     def __init__(
         self,
         board: Board,
-        replace: Callable[[Service], Awaitable[bool]],
+        take_over: Callable[[Service], Awaitable[bool]],
         reload: Callable[[], Settings],
+        zygote: Zygote,
     ) -> None:
         """Prepare to watch.
 
         Args:
             board: Told what happens.
-            replace: Puts a new worker in the place of the running one; tells whether it did.
+            take_over: Puts a new worker in the place of the running one; tells whether it did.
             reload: Reads the settings anew.
+            zygote: Of which new workers are copies.
         """
         self._board = board
-        self._replace = replace
+        self._take_over = take_over
         self._reload = reload
+        self._zygote = zygote
         self._env_file = Path(".env").absolute()
         self._unchecked: set[Path] = set()
 
@@ -60,13 +65,21 @@ class Watch:
                     # A newer save: the worker on its way has old code already.
                     replacing.cancel()
                     await asyncio.wait({replacing})
-                replacing = asyncio.create_task(self._take_over(paths))
+                replacing = asyncio.create_task(self._bring(paths))
         finally:
             if replacing:
                 replacing.cancel()
                 await asyncio.wait({replacing})
 
-    async def _take_over(self, paths: set[Path]) -> None:
+    async def warm_up(self) -> None:
+        """Prepare, so that workers start quickly from now on."""
+        await self._zygote.renew()
+
+    async def aclose(self) -> None:
+        """End what `warm_up` began, and the workers that came from it."""
+        await self._zygote.stop()
+
+    async def _bring(self, paths: set[Path]) -> None:
         self._unchecked |= paths - {self._env_file}
         error = await asyncio.to_thread(syntax_error, self._unchecked)
         if error:
@@ -83,5 +96,7 @@ class Watch:
         if self._env_file in paths:
             self._board.say("The worker reads .env again; the others will when you start anew.")
         worker = next(service for service in services if service.name == WORKER)
-        if await self._replace(worker):
+        if await self._take_over(replace(worker, child=self._zygote.worker)):
             self._board.say("The new worker has taken over.")
+            # Only now: the worker from before may have been a copy, and would end with its zygote.
+            await self._zygote.renew()

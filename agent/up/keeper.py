@@ -137,7 +137,7 @@ class Keeper:
         service = self.service
         returns = self._was_ready and not self._successor
         if not self._successor:
-            self._child = Child(service.argv, service.env, self._line)
+            self._child = service.child(service.argv, service.env, self._line)
             try:
                 await self._child.start()
             except OSError as error:

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -14,14 +14,18 @@ from agent.paths import KEEP_CONVERSATIONS
 from agent.ports import Port
 from agent.readiness import UNIX_SCHEME, Readiness, fetch_readiness
 from agent.redispatch import Calls
-from agent.settings import Settings
+from agent.settings import ENV_FILE_READ, Settings
 from agent.up import server_lines
+from agent.up.children import Child, OnLine
 from agent.up.gates import Probe
 
 # Neither Ctrl-C nor a new worker must wait for the end of a conversation.
-DRAIN_SECONDS = 1
+DRAIN_SECONDS = 0
 # What the LiveKit server, or the Docker client that runs it, may want from our environment.
 SERVER_VARIABLES = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT")
+
+
+MakeChild = Callable[[Sequence[str], Mapping[str, str], OnLine], Child]
 
 
 def as_it_is(line: str) -> str | None:
@@ -43,6 +47,7 @@ class Service:
         grace: Seconds that it has to end by itself when it is stopped.
         tidy: Returns a line of its output as it is to be shown, or None if it is not.
         calls: The calls to which the agent must come back when this service was replaced.
+        child: Makes its process from program and arguments, environment and a taker of lines.
     """
 
     name: str
@@ -54,6 +59,7 @@ class Service:
     grace: float = 3.0
     tidy: Callable[[str], str | None] = as_it_is
     calls: Calls | None = None
+    child: MakeChild = Child
 
 
 def ports(settings: Settings) -> list[Port]:
@@ -98,6 +104,7 @@ async def plan(settings: Settings, say: Callable[[str], None]) -> list[Service]:
     """
     probe = probes(settings)
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "LOG_FORMAT": settings.log_format}
+    env[ENV_FILE_READ] = "1"
     call_env = env | {"DRAIN_SECONDS": str(DRAIN_SECONDS), KEEP_CONVERSATIONS: "1"}
     keys = server_keys(settings)
     url = settings.livekit_url or f"ws://{LOOPBACK}:{settings.livekit_port}"

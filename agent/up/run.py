@@ -7,6 +7,7 @@ import sys
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from agent.errors import UserError
 from agent.lan.door import Door, find_door
@@ -17,9 +18,10 @@ from agent.ports import check_ports
 from agent.readiness import UNIX_SCHEME, fetch_readiness
 from agent.settings import Settings
 from agent.up.board import Board, make_board
-from agent.up.dev import Watch
+from agent.up.dev import WORKER, Watch
 from agent.up.plan import plan, ports, web_url
 from agent.up.supervisor import Supervisor
+from agent.up.warm import Zygote
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -65,17 +67,23 @@ async def _up(
 ) -> None:
     board = make_board(settings)
     url = web_url(settings)
-    background: list[asyncio.Task[bool]] = []
+    background: list[asyncio.Task[Any]] = []
+    watch: Watch | None = None
 
     def on_ready() -> None:
         board.announce(f"Eloquence is ready: {url}")
         if door is not None:
             _show(door, settings, board)
+        if watch is not None:  # not before: it would have slowed down all the others
+            background.append(asyncio.create_task(watch.warm_up()))
         if browser and has_display():
             # In a thread: some browsers keep their caller waiting.
             background.append(asyncio.create_task(asyncio.to_thread(webbrowser.open, url)))
 
     supervisor = Supervisor(board, on_ready)
+    if reload:
+        zygote = Zygote(lambda line: board.line(WORKER, line))
+        watch = Watch(board, supervisor.replace, reload, zygote)
     interrupted = False
 
     def interrupt() -> None:
@@ -88,7 +96,7 @@ async def _up(
             work.cancel()
 
     with board:
-        work = asyncio.create_task(_work(settings, door, supervisor, board, reload))
+        work = asyncio.create_task(_work(settings, door, supervisor, board, watch))
         for number in STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, interrupt)
         await asyncio.wait({work})
@@ -107,7 +115,7 @@ async def _work(
     door: Door | None,
     supervisor: Supervisor,
     board: Board,
-    reload: Callable[[], Settings] | None,
+    watch: Watch | None,
 ) -> None:
     services = await plan(settings, board.say)
     if door is not None:
@@ -115,12 +123,14 @@ async def _work(
     try:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(supervisor.run(services))
-            if reload:
-                watching = group.create_task(Watch(board, supervisor.replace, reload).run())
+            if watch:
+                watching = group.create_task(watch.run())
                 running.add_done_callback(lambda _: watching.cancel())
         raise UserError("Nothing is left running; the lines above say why.")
     finally:
         await supervisor.stop()
+        if watch:  # last, for a worker would not outlive its zygote
+            await watch.aclose()
         await remove_socket(settings.engine_address)
 
 

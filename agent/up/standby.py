@@ -4,7 +4,7 @@ import asyncio
 
 from agent.ports import spare_port
 from agent.readiness import STANDBY_PORT, fetch_readiness
-from agent.up.children import Child, OnLine
+from agent.up.children import OnLine
 from agent.up.obituary import obituary
 from agent.up.plan import Service
 
@@ -29,7 +29,7 @@ class Standby:
         self._service = service
         self._port = spare_port()
         env = {**service.env, STANDBY_PORT: str(self._port)}
-        self.child = Child(service.argv, env, on_line)
+        self.child = service.child(service.argv, env, on_line)
 
     async def start(self) -> str | None:
         """Start it and wait until it can serve.

@@ -16,8 +16,12 @@ MICROPHONE_RATE = 48_000
 # Chromium repeats the last buffer of the file for ever, so the file has to end in silence.
 _TAIL_SECONDS = 90
 
-# The browser's own note that a request was refused is no error of the page.
-_REFUSALS = ("Failed to load resource", "WebSocket connection to")
+# Notes of the browser and of the LiveKit client that a server did not answer: no error of the page.
+_REFUSALS = (
+    "Failed to load resource",
+    "WebSocket connection to",
+    "room connection has timed out",
+)
 
 OpenPage = Callable[[Sequence[str]], Awaitable[Page]]
 OpenCaller = Callable[[], Awaitable[Caller]]

@@ -1,4 +1,4 @@
-"""The rooms of a running stack, as its operator sees and changes them."""
+"""The rooms of a running stack, as its operator sees them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +21,6 @@ class Rooms:
     """LiveKit's API."""
 
     livekit: api.LiveKitAPI
-    agent_name: str
 
     async def identities(self, room: str) -> list[str]:
         """Return who is in a room; nobody when it does not exist."""
@@ -31,20 +30,6 @@ class Rooms:
         listed = await self.livekit.room.list_participants(api.ListParticipantsRequest(room=room))
         return [each.identity for each in listed.participants]
 
-    async def remove_agents(self, room: str) -> None:
-        """Put the agents out of a room."""
-        for identity in await self.identities(room):
-            if identity.startswith("agent-"):
-                await self.livekit.room.remove_participant(
-                    api.RoomParticipantIdentity(room=room, identity=identity)
-                )
-
-    async def call_agent(self, room: str) -> None:
-        """Call an agent into a room."""
-        await self.livekit.agent_dispatch.create_dispatch(
-            api.CreateAgentDispatchRequest(agent_name=self.agent_name, room=room)
-        )
-
 
 @asynccontextmanager
 async def open_rooms(stack: Stack) -> AsyncIterator[Rooms]:
@@ -52,4 +37,4 @@ async def open_rooms(stack: Stack) -> AsyncIterator[Rooms]:
     env = stack.worker_env
     url = env["LIVEKIT_URL"].replace("ws://", "http://")
     async with api.LiveKitAPI(url, env["LIVEKIT_API_KEY"], env["LIVEKIT_API_SECRET"]) as livekit:
-        yield Rooms(livekit, env.get("AGENT_NAME", "eloquence"))
+        yield Rooms(livekit)

@@ -1,6 +1,7 @@
 """What a caller goes through when something breaks in mid-call."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable
 
@@ -72,7 +73,7 @@ async def test_a_network_that_is_cut_for_five_seconds_does_not_end_the_call(
     room = room_of(await caller.token())
 
     # A server that stands still looks from the page like one that cannot be reached.
-    server = livekit_server(stack)
+    server = process_of(stack, lambda each: each.name().startswith("livekit-server"))
     server.suspend()
     try:
         await sockets[-1].close(code=CLOSE_CODE)
@@ -88,23 +89,27 @@ async def test_a_network_that_is_cut_for_five_seconds_does_not_end_the_call(
     await caller.reads("Paris")
 
 
-async def test_an_agent_that_is_lost_is_missed_until_one_comes_back(
+async def test_an_agent_whose_worker_is_killed_is_missed_until_it_comes_back(
     stack: Stack, open_caller: OpenCaller
 ) -> None:
     caller = await open_caller()
     await caller.call()
-    room = room_of(await caller.token())
-    async with open_rooms(stack) as rooms:
-        await rooms.remove_agents(room)
-        await expect(caller.status).to_contain_text("The agent was lost")
-        await expect(caller.page.locator("#message")).to_be_disabled()
-        await rooms.call_agent(room)
+    await caller.types("My name is Julia.")
+    await expect(caller.agent_lines).to_have_count(2, timeout=PATIENCE_MS)
     await caller.hears_the_agent_out()
-    await caller.types("What is the capital of Italy?")
-    await caller.reads("Rome")
+    worker = process_of(stack, lambda each: each.cmdline()[-1:] == ["worker"])
+    for each in [worker, *worker.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it did not outlive the worker
+            each.kill()
+    await expect(caller.status).to_contain_text("The agent was lost")
+    await expect(caller.page.locator("#message")).to_be_disabled()
+    await caller.hears_the_agent_out()
+    await expect(caller.agent_lines).to_have_count(2)
+    await caller.types("What is my name?")
+    await expect(caller.agent_lines).to_have_count(3, timeout=PATIENCE_MS)
+    await expect(caller.agent_lines.last).to_contain_text("Julia", timeout=PATIENCE_MS)
 
 
-def livekit_server(stack: Stack) -> psutil.Process:
-    children = psutil.Process(stack.process.pid).children(recursive=True)
-    (server,) = [each for each in children if each.name().startswith("livekit-server")]
-    return server
+def process_of(stack: Stack, wanted: Callable[[psutil.Process], bool]) -> psutil.Process:
+    (found,) = filter(wanted, psutil.Process(stack.process.pid).children())
+    return found

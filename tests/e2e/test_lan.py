@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import sys
 import wave
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import Page, async_playwright, expect
 
 from agent.settings import Settings
 from tests.support.calls import write_wav
@@ -192,10 +193,12 @@ def test_a_call_over_the_network_is_answered(
     assert "Paris" in heard
 
 
-async def test_a_browser_that_types_the_code_is_greeted(lan: Lan, tmp_path: Path) -> None:
+@asynccontextmanager
+async def page_on_phone(lan: Lan, folder: Path) -> AsyncIterator[Page]:
+    """Open an empty page in Chromium on the other machine, as if the authority were trusted."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=chromium_on(lan.phone, tmp_path),
+            executable_path=chromium_on(lan.phone, folder),
             args=[
                 "--no-sandbox",
                 "--use-fake-device-for-media-stream",
@@ -203,7 +206,12 @@ async def test_a_browser_that_types_the_code_is_greeted(lan: Lan, tmp_path: Path
                 f"--ignore-certificate-errors-spki-list={key_digest(lan.authority.with_name('certificate.pem'))}",
             ],
         )
-        page = await browser.new_page(locale="en-GB")
+        yield await browser.new_page(locale="en-GB")
+        await browser.close()
+
+
+async def test_a_browser_that_types_the_code_is_greeted(lan: Lan, tmp_path: Path) -> None:
+    async with page_on_phone(lan, tmp_path) as page:
         await page.goto("https://10.231.7.1:8443/")
         await page.get_by_role("button", name="Call").click()
         code = page.get_by_label("Access code")
@@ -211,7 +219,22 @@ async def test_a_browser_that_types_the_code_is_greeted(lan: Lan, tmp_path: Path
         await code.press("Enter")
         greeting = page.get_by_role("log").get_by_text("Hello")
         await expect(greeting).to_be_visible(timeout=60_000)
-        await browser.close()
+
+
+async def test_the_link_of_the_qr_code_brings_the_code_along_and_hides_it(
+    lan: Lan, tmp_path: Path
+) -> None:
+    link = lan.stack.wait_for("both in one  ").split()[-1]
+    assert lan.code in link
+    async with page_on_phone(lan, tmp_path) as page:
+        await page.goto(link)
+        await expect(page.get_by_role("button", name="Call")).to_be_enabled()
+        assert page.url == "https://10.231.7.1:8443/"
+        await page.get_by_role("button", name="Call").click()
+        greeting = page.get_by_role("log").get_by_text("Hello")
+        await expect(greeting).to_be_visible(timeout=60_000)
+        await expect(page.get_by_label("Access code")).to_be_hidden()
+        assert page.url == "https://10.231.7.1:8443/"
 
 
 def test_only_the_page_and_the_media_listen_beyond_loopback(lan: Lan) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from bisect import bisect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TypeVar
 import numpy as np
 from livekit import rtc
 
-from agent.caller.access import TokenEndpoint, is_agent
+from agent.caller.access import Access, TokenEndpoint, is_agent
+from agent.caller.ear import Ear
 from agent.caller.microphone import Microphone
 from agent.caller.onset import OnsetConfig
 from agent.caller.script import load_script
@@ -18,6 +20,9 @@ from agent.caller.transcripts import TranscriptReader
 from tests.support.calls import write_wav
 
 T = TypeVar("T")
+
+# The agent listens again as soon as its last words have left; they are still to arrive.
+_ON_ITS_WAY = 0.3
 
 
 class Caller:
@@ -38,6 +43,8 @@ class Caller:
         self.most = 0
         self._folder = folder
         self._identities: set[str] = set()
+        self._ears: list[Ear] = []
+        self.room.on("track_subscribed", self._on_track)
         self.room.on("participant_connected", self._count)
         self.room.on("participant_disconnected", self._on_left)
 
@@ -63,10 +70,12 @@ class Caller:
         (utterance,) = await asyncio.to_thread(load_script, [wav], OnsetConfig())
         return (await self.microphone.speak(utterance)).end
 
-    async def until(self, look: Callable[[], T], good: Callable[[T], bool]) -> T:
+    async def until(
+        self, look: Callable[[], T], good: Callable[[T], bool], seconds: float = 30
+    ) -> T:
         """Look again and again until what is seen is good, and return it."""
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(seconds):
                 while not good(found := look()):
                     await asyncio.sleep(0.05)
         except TimeoutError:
@@ -78,6 +87,41 @@ class Caller:
         self._identities.update(each.identity for each in self.agents)
         log = self.transcripts.log
         return " ".join(log.text(each, since, float("inf")) for each in self._identities)
+
+    async def heard(self, since: float) -> np.ndarray:
+        """Return what reached the caller's ear since a time of `time.perf_counter`.
+
+        Waits until the agent has nothing more to say. The samples are int16 at `SAMPLE_RATE`, one
+        agent's after the other's.
+        """
+        await self.listened_to()
+        await asyncio.sleep(_ON_ITS_WAY)
+        return self.recording(since)
+
+    def recording(self, since: float) -> np.ndarray:
+        """Return the same, as far as it has come by now."""
+        tapes = [ear.tape for ear in self._ears]
+        return np.concatenate(
+            [tape.cut(bisect(tape.times, since), len(tape.times)) for tape in tapes]
+        )
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        for ear in self._ears:
+            await ear.aclose()
+        await self.transcripts.aclose()
+        await self.room.disconnect()
+        await self.microphone.aclose()
+
+    def _on_track(
+        self,
+        track: rtc.Track,
+        _: rtc.RemoteTrackPublication,
+        participant: rtc.RemoteParticipant,
+    ) -> None:
+        if is_agent(participant) and track.kind == rtc.TrackKind.KIND_AUDIO:
+            self._ears.append(Ear(OnsetConfig()))
+            self._ears[-1].listen(track)
 
     def _count(self, participant: rtc.RemoteParticipant) -> None:
         if is_agent(participant):
@@ -94,14 +138,14 @@ def _all_in(words: tuple[str, ...], text: str) -> bool:
 
 
 @asynccontextmanager
-async def on_the_line(page_url: str, folder: Path) -> AsyncIterator[Caller]:
-    """Call through the page's token endpoint and hang up in the end."""
+async def on_the_line(
+    page_url: str, folder: Path, access: Access | None = None
+) -> AsyncIterator[Caller]:
+    """Call, through the page's token endpoint unless told otherwise, and hang up in the end."""
     caller = Caller(folder)
     try:
-        await TokenEndpoint(f"{page_url}/token").join(caller.room)
+        await (access or TokenEndpoint(f"{page_url}/token")).join(caller.room)
         await caller.microphone.publish(caller.room)
         yield caller
     finally:
-        await caller.transcripts.aclose()
-        await caller.room.disconnect()
-        await caller.microphone.aclose()
+        await caller.aclose()

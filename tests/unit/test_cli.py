@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,22 @@ def test_what_a_person_can_put_right_is_one_line(
         cli.main()
     assert exited.value.code == 1
     assert capsys.readouterr() == ("", f"eloquence: {error}\n")
+
+
+def test_a_full_disk_is_one_line_that_names_the_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/keys.json")
+
+    monkeypatch.setattr("agent.engine_process.run", fail)
+    monkeypatch.setattr(sys, "argv", ["eloquence", "engine"])
+    with pytest.raises(SystemExit) as exited:
+        cli.main()
+    assert exited.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "/somewhere/keys.json" in line
+    assert "ELOQUENCE_CACHE_DIR" in line
 
 
 def test_anything_else_is_a_defect_and_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,8 +155,11 @@ async def test_a_full_disk_is_told_and_the_call_goes_on(
     (tmp_path / "run").write_text("no folder")
     job = Job(settings)
     await job.hear("My name is Robert.")
+    await job.hear("I am a baker.")
     await job.end()
-    assert "cannot be kept" in caplog.text
+    (record,) = caplog.records
+    assert "cannot be kept" in record.getMessage()
+    assert "ELOQUENCE_CACHE_DIR" in record.getMessage()
     assert "Robert" not in caplog.text
 
 

@@ -15,6 +15,7 @@ from agent.settings import Settings
 from agent.up.board import Board
 from agent.up.dev import Watch, reloader
 from agent.up.plan import Service
+from agent.up.warm import Zygote
 
 pytestmark = pytest.mark.unit
 
@@ -30,6 +31,17 @@ class Told(Board):
         self.complaints.append(sentence)
 
 
+class NoZygote(Zygote):
+    """Starts no process, and counts how often it was to."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: None)
+        self.renewed = 0
+
+    async def renew(self) -> None:
+        self.renewed += 1
+
+
 class Development:
     """A watch over a source of its own, with workers that get ready when they are let."""
 
@@ -39,13 +51,17 @@ class Development:
         self.taken_over: list[Service] = []
         self.ready = asyncio.Event()
         self.ready.set()
+        self.fails = False
+        self.zygote = NoZygote()
         board = Told()
         self.complaints = board.complaints
-        self.watch = Watch(board, self._replace, reloader())
+        self.watch = Watch(board, self._replace, reloader(), self.zygote)
 
     async def _replace(self, service: Service) -> bool:
         self.begun += 1
         await self.ready.wait()
+        if self.fails:
+            return False
         self.taken_over.append(service)
         return True
 
@@ -86,6 +102,7 @@ async def development(
                         await running.until(lambda: bool(running.taken_over))
         running.taken_over.clear()
         running.begun = 0
+        running.zygote.renewed = 0
         yield running
     finally:
         task.cancel()
@@ -111,6 +128,19 @@ async def test_quick_saves_bring_one_new_worker(development: Development) -> Non
     await development.until(lambda: bool(development.taken_over))
     assert development.begun == 5
     assert len(development.taken_over) == 1
+
+
+async def test_a_worker_is_a_copy_of_a_zygote_that_is_never_renewed_under_one_that_serves(
+    development: Development,
+) -> None:
+    development.fails = True
+    development.save("agent/assistant.py", "x = 1\n")
+    await development.until(lambda: development.begun == 1)
+    development.fails = False
+    development.save("agent/assistant.py", "x = 2\n")
+    await development.until(lambda: development.zygote.renewed > 0)
+    assert development.zygote.renewed == len(development.taken_over) == 1
+    assert development.taken_over[0].child == development.zygote.worker
 
 
 async def test_a_broken_file_holds_back_the_others_until_it_is_mended(

@@ -6,7 +6,7 @@ import pytest
 from agent.errors import UserError
 from agent.paths import KEEP_CONVERSATIONS
 from agent.ports import Port, check_ports
-from agent.settings import Settings, load
+from agent.settings import ENV_FILE_READ, Settings, load
 from agent.up.plan import Service, plan, ports, web_url
 from tests.support.ports import free_port
 
@@ -43,6 +43,12 @@ async def test_everything_is_started_here_by_default(tmp_path: Path) -> None:
     assert planned["worker"].needs == {"livekit"}
 
 
+async def test_what_is_started_again_later_does_not_read_another_env_file(tmp_path: Path) -> None:
+    planned = await services(read_settings(tmp_path))
+    for name in ("engine", "llm", "worker", "web"):
+        assert planned[name].env[ENV_FILE_READ] == "1"
+
+
 async def test_the_secret_is_given_to_those_who_need_it_and_never_on_a_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +78,7 @@ async def test_generated_keys_reach_only_the_server_the_worker_and_the_page(tmp_
 
 async def test_an_interrupted_worker_does_not_wait_for_conversations(tmp_path: Path) -> None:
     worker = (await services(read_settings(tmp_path)))["worker"]
-    assert worker.env["DRAIN_SECONDS"] == "1"
+    assert worker.env["DRAIN_SECONDS"] == "0"
     assert worker.grace > 1
 
 
