@@ -185,6 +185,14 @@ def models(context: typer.Context) -> None:
     _pass_on(context, group)
 
 
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def bench(context: typer.Context) -> None:
+    """Measure the speech engine on recorded speech."""
+    from agent.bench.cli import app as group
+
+    _pass_on(context, group)
+
+
 @app.command("livekit-server")
 def livekit_server() -> None:
     """Print the command that starts the LiveKit server, after installing one if need be."""

@@ -1,0 +1,107 @@
+"""The engine under test: starting one of our own, and what it says and costs."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from agent.bench.machine import Usage
+from agent.errors import UserError
+from agent.readiness import UNIX_SCHEME, Component, fetch_readiness
+from agent.settings import Settings
+from agent.up.children import Child
+from agent.up.gates import follow
+
+_GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A running engine.
+
+    Attributes:
+        address: What plugins are given.
+        usage: Its process, or None when it is somebody else's.
+    """
+
+    address: str
+    usage: Usage | None
+
+    async def speculation(self) -> dict[str, float]:
+        """Return how many early decodes were ``used``, ``missed`` and ``wasted`` so far."""
+        name = "eloquence_engine_speculation"
+        families = text_string_to_metric_families(await _metrics(self.address))
+        samples = [
+            sample for family in families if family.name == name for sample in family.samples
+        ]
+        return {
+            sample.labels["outcome"]: sample.value
+            for sample in samples
+            if sample.name == f"{name}_total"
+        }
+
+
+@asynccontextmanager
+async def run_engine(settings: Settings, address: str | None) -> AsyncIterator[Engine]:
+    """Start an engine with these settings on a private socket, or use the one at ``address``.
+
+    Raises:
+        UserError: It cannot serve.
+    """
+    if address is not None:
+        readiness = await fetch_readiness(address)
+        if readiness is None or not readiness.ready:
+            raise UserError(f"--engine {address} is not ready; `eloquence status` says why.")
+        yield Engine(address, None)
+        return
+    with tempfile.TemporaryDirectory(prefix="eloquence-bench-") as folder:
+        address = f"{UNIX_SCHEME}{Path(folder) / 'engine.sock'}"
+        lines: list[str] = []
+        argv = [sys.executable, "-m", "agent", "engine"]
+        child = Child(argv, {**os.environ, "ENGINE_URL": address}, lines.append)
+        try:
+            await child.start()
+            await _wait_until_ready(child, address)
+            yield Engine(address, Usage(child.pid))
+        finally:
+            await child.stop(_GRACE_SECONDS)
+
+
+async def _wait_until_ready(child: Child, address: str) -> None:
+    ended = asyncio.create_task(child.wait())
+    ready = asyncio.create_task(_ready(address))
+    try:
+        await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            raise UserError(f"The engine ended: {child.last_line}")
+        ready.result()
+    finally:
+        for task in (ended, ready):
+            task.cancel()
+        await asyncio.wait({ended, ready})
+
+
+async def _ready(address: str) -> None:
+    async for report in follow(lambda: fetch_readiness(address), Component("starting")):
+        if report.failed:
+            raise UserError(f"The engine cannot serve: {report.state.message}")
+        if report.ready:
+            return
+
+
+async def _metrics(address: str) -> str:
+    connector, base = None, address
+    if address.startswith(UNIX_SCHEME):
+        connector, base = aiohttp.UnixConnector(address.removeprefix(UNIX_SCHEME)), "http://engine"
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.get(f"{base.rstrip('/')}/metrics", raise_for_status=True) as response,
+    ):
+        return await response.text()
