@@ -3,6 +3,8 @@
 # make dev     the same, and a new worker whenever the source or .env is saved
 # make test    every test, with the real server, models and browser
 # make check   what needs no running: style, types, lock files, deployment files
+# make conformance   the speech plugins against the framework's contract, as a table
+# make soak    the same rules for long: a thousand streams, ten minutes of speech
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
@@ -18,7 +20,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: bootstrap run dev test check fetch
+.PHONY: bootstrap run dev test check conformance soak fetch
 
 bootstrap: .venv/.fetched $(STATIC)
 
@@ -41,6 +43,12 @@ check: .venv/.synced $(PAGE)/node_modules/.package-lock.json
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose*.yml
 	scripts/compose-config
 	$(UV) lock --check
+
+conformance: .venv/.synced
+	@$(BIN)/python -m tests.conformance
+
+soak: .venv/.synced
+	@$(BIN)/python -m tests.conformance --soak
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv
