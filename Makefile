@@ -4,6 +4,7 @@
 # make test    every test, with the real server, models and browser
 # make check   what needs no running: style, types, lock files, deployment files
 # make conformance   the speech plugins against the framework's contract, as a table
+# make conformance-kyutai   Kyutai's plugin against the real moshi-server, which it builds
 # make soak    the same rules for long: a thousand streams, ten minutes of speech
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: bootstrap run dev test check conformance soak fetch
+.PHONY: bootstrap run dev test check conformance conformance-kyutai soak fetch
 
 bootstrap: .venv/.fetched $(STATIC)
 
@@ -33,7 +34,11 @@ dev: bootstrap
 test: bootstrap fetch
 	@scripts/system-packages --required "chromium|chromium-browser=chromium" ip=iproute2
 	npm --prefix $(PAGE) test
-	$(BIN)/pytest $(PYTEST_ARGS)
+	@# First those that mostly wait, side by side; then those that need the machine to themselves.
+	@first=0; second=0; \
+	$(BIN)/pytest -n 3 -m "unit or conformance" $(PYTEST_ARGS) || first=$$?; \
+	$(BIN)/pytest -m "e2e or browser" $(PYTEST_ARGS) || second=$$?; \
+	case "$$first$$second" in 00|05|50) ;; *) exit 1 ;; esac
 
 check: .venv/.synced $(PAGE)/node_modules/.package-lock.json
 	$(BIN)/ruff check .
@@ -47,8 +52,15 @@ check: .venv/.synced $(PAGE)/node_modules/.package-lock.json
 conformance: .venv/.synced
 	@$(BIN)/python -m tests.conformance
 
+# One file of tests for the fake and the real server, then the kit with each.
+conformance-kyutai: .venv/.synced
+	@UV="$(UV)" scripts/moshi-server $(BIN)/pytest -q tests/conformance/test_moshi*.py
+	@UV="$(UV)" scripts/moshi-server $(BIN)/python -m tests.conformance \
+		--plugin kyutai --plugin kyutai-real
+
 soak: .venv/.synced
 	@$(BIN)/python -m tests.conformance --soak
+	UTTERANCES=501 $(BIN)/pytest -q -k storm tests/conformance/test_moshi_load.py
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv

@@ -1,4 +1,4 @@
-"""What the agent says and how: its instructions and its fixed phrases, per language."""
+"""How the agent thinks: its instructions, and what it says when it cannot."""
 
 import logging
 from collections.abc import AsyncGenerator, Callable
@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from livekit.agents import Agent, FlushSentinel, ModelSettings
 from livekit.agents.llm import ChatChunk, ChatContext, Tool
 
+from agent.phrases import apology
 from agent.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -17,20 +18,6 @@ INSTRUCTIONS = (
     "Never use lists, Markdown, code or emoji. "
     "What the caller says was transcribed from speech and may contain small errors."
 )
-
-_GREETINGS = {
-    "en": "Hello! How can I help you?",
-    "fr": "Bonjour ! Comment puis-je vous aider ?",
-}
-_STILL_THERE = {"en": "Are you still there?", "fr": "Êtes-vous toujours là ?"}
-_FAREWELLS = {
-    "en": "I cannot hear you, so I will hang up now. Goodbye!",
-    "fr": "Je ne vous entends pas, alors je raccroche. Au revoir !",
-}
-_APOLOGIES = {
-    "en": "Sorry, I cannot think right now. Please ask me again in a moment.",
-    "fr": "Désolé, je n'arrive pas à réfléchir. Redemandez-moi dans un instant.",
-}
 
 
 class Assistant(Agent):
@@ -72,23 +59,3 @@ class Assistant(Agent):
 def instructions(settings: Settings) -> str:
     """Return the system prompt."""
     return settings.agent_instructions or INSTRUCTIONS
-
-
-def greeting(settings: Settings, language: str) -> str:
-    """Return the first words of a call."""
-    return settings.greeting or _GREETINGS.get(language, _GREETINGS["en"])
-
-
-def apology(language: str) -> str:
-    """Return what to say when the language model has failed."""
-    return _APOLOGIES.get(language, _APOLOGIES["en"])
-
-
-def still_there(language: str) -> str:
-    """Return what to ask a caller who has been silent for long."""
-    return _STILL_THERE.get(language, _STILL_THERE["en"])
-
-
-def farewell(language: str) -> str:
-    """Return the last words to a caller who stays silent."""
-    return _FAREWELLS.get(language, _FAREWELLS["en"])

@@ -30,6 +30,7 @@ _Browser = Annotated[
 _LogFormat = Annotated[
     str | None, typer.Option(help="Form of the messages, `readable` or `json`, as LOG_FORMAT.")
 ]
+_Profile = Annotated[str | None, typer.Option(help="Set of defaults, `cpu` or `gpu`, as PROFILE.")]
 
 _DISK_REMEDY = "free some space, or set ELOQUENCE_CACHE_DIR to a directory on another disk"
 
@@ -83,12 +84,15 @@ def up(
     lan: Annotated[
         bool, typer.Option("--lan", help="Let phones on the local network in, with a code.")
     ] = False,
+    profile: _Profile = None,
 ) -> None:
     """Start everything, and stop it all with Ctrl-C."""
     from agent.settings import load
     from agent.up.run import run
 
     _choose_log_format(log_format)
+    if profile is not None:
+        os.environ["PROFILE"] = profile
     run(load(), browser=browser, lan=lan)
 
 
@@ -181,6 +185,14 @@ def call(context: typer.Context) -> None:
 def models(context: typer.Context) -> None:
     """Fetch, list and verify the models."""
     from agent.models_cli import app as group
+
+    _pass_on(context, group)
+
+
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def voices(context: typer.Context) -> None:
+    """List the voices, hear one, or add one."""
+    from agent.voices_cli import app as group
 
     _pass_on(context, group)
 

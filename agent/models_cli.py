@@ -49,7 +49,7 @@ def needed_models(settings: Settings) -> list[str]:
     Raises:
         UserError: A setting names a model that does not exist, or one of another kind.
     """
-    needed = [_known("STT_MODEL", settings.stt_model, "stt")]
+    needed = _recogniser(settings.stt_model)
     if settings.embedded_llm:
         needed.append(_known("LLM_MODEL", settings.llm_model, "llm"))
     if any(voice.startswith("kokoro/") for voice in settings.voices.values()):
@@ -106,6 +106,18 @@ def path(name: str) -> None:
     if directory is None:
         raise UserError(f"{name} is not here; `eloquence models pull {name}` fetches it.")
     typer.echo(directory)
+
+
+def _recogniser(model_id: str) -> list[str]:
+    """Return what must be fetched for a recogniser: nothing, if a package brings it along."""
+    if model_id in {model.id for model in default_manifest()}:
+        return [_known("STT_MODEL", model_id, "stt")]
+    # Not at the head: it brings the libraries of all recognisers.
+    from livekit.plugins.local.engine.stt.registry import available
+
+    if model_id not in available():
+        raise UserError(f"STT_MODEL is {model_id!r}, but must be one of {', '.join(available())}.")
+    return []
 
 
 def _known(setting: str, model_id: str, kind: str) -> str:

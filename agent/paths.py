@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from platformdirs import user_cache_path, user_data_path
 
 # A Unix socket path must fit in `sockaddr_un.sun_path`: 108 bytes on Linux, 104 on macOS.
 MAX_SOCKET_PATH = 100
@@ -16,6 +16,11 @@ KEEP_CONVERSATIONS = "ELOQUENCE_KEEP_CONVERSATIONS"
 def default_cache_dir() -> Path:
     """Return the per-user cache directory (``~/.cache/eloquence`` on Linux)."""
     return user_cache_path("eloquence")
+
+
+def default_data_dir() -> Path:
+    """Return the per-user data directory (``~/.local/share/eloquence`` on Linux)."""
+    return user_data_path("eloquence")
 
 
 def default_engine_url(cache_dir: Path) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from typing import Any
 
 from livekit.agents import (
     AgentSession,
@@ -13,18 +14,23 @@ from livekit.agents import (
     UserInputTranscribedEvent,
     inference,
     room_io,
+    tts,
 )
 from livekit.agents.llm import LLMError
 from livekit.agents.stt import STTError
 from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins import local, openai
 
-from agent.assistant import Assistant, apology, greeting, instructions
+from agent.assistant import Assistant, instructions
 from agent.conversations import Conversation
 from agent.doubles import give_way
+from agent.ears import build_stt, build_vad
 from agent.language_model import prime
+from agent.last_resort import LastResort
+from agent.phrases import apology, greeting
 from agent.settings import Settings
 from agent.silence import SilenceWatch
+from agent.speech import build_tts
 from agent.trouble import TroubleNotice
 
 _log = logging.getLogger(__name__)
@@ -41,8 +47,10 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
     """Join the room of a job and talk until the caller leaves."""
     language = caller_language(ctx.job.metadata, settings)
     voice = local.TTS(engine=settings.engine_address, language=language, speed=settings.tts_speed)
-    session = build_session(settings, voice)
-    follow_language(session, voice)
+    last_resort = LastResort(voice, speed=settings.tts_speed)
+    ctx.add_shutdown_callback(last_resort.aclose)
+    session = build_session(settings, last_resort.tts, language=language)
+    follow_language(session, voice, settings)
     guard_against_failures(session, voice, settings)
     assistant = Assistant(settings, lambda: voice.language)
     conversation = Conversation(settings, ctx.job.room.name)
@@ -76,15 +84,19 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
         await prime(settings, instructions(settings), words)
 
 
-def build_session(settings: Settings, voice: local.TTS) -> AgentSession[None]:
-    """Assemble a session in which nothing leaves the machines named in the settings."""
+def build_session(
+    settings: Settings, voice: tts.TTS[Any], *, language: str | None = None
+) -> AgentSession[None]:
+    """Assemble a session in which nothing leaves the machines named in the settings.
+
+    Args:
+        settings: The settings.
+        voice: What speaks on this machine.
+        language: The caller's language; None is the first of the settings.
+    """
+    voice_activity = build_vad(settings)
     return AgentSession(
-        stt=local.STT(
-            engine=settings.engine_address,
-            languages=settings.languages,
-            model=settings.stt_model,
-            keyterms=settings.stt_keyterms,
-        ),
+        stt=build_stt(settings, language or settings.language, voice_activity),
         llm=openai.LLM(
             model=settings.llm_model,
             base_url=settings.llm_url,
@@ -93,8 +105,8 @@ def build_session(settings: Settings, voice: local.TTS) -> AgentSession[None]:
             # Strict schemas make every argument required, which vLLM and llama.cpp mishandle.
             _strict_tool_schema=False,
         ),
-        tts=voice,
-        vad=inference.VAD(),
+        tts=build_tts(settings, voice),
+        vad=voice_activity,
         turn_handling={
             # Named on purpose: the defaults may choose a hosted service.
             "turn_detection": inference.TurnDetector(version="v1-mini"),
@@ -109,6 +121,8 @@ def build_session(settings: Settings, voice: local.TTS) -> AgentSession[None]:
                 "max_speech_duration": 12.0,
             },
         },
+        # Captions follow the voice, and after an interruption only what was heard is remembered.
+        use_tts_aligned_transcript=True,
         # Warm-up would replace the caller's first words by silence while the agent greets.
         aec_warmup_duration=None,
         user_away_timeout=settings.silence_seconds,
@@ -125,12 +139,13 @@ def build_session(settings: Settings, voice: local.TTS) -> AgentSession[None]:
     )
 
 
-def follow_language(session: AgentSession[None], voice: local.TTS) -> None:
+def follow_language(session: AgentSession[None], voice: local.TTS, settings: Settings) -> None:
     """Answer in the voice of the language that the caller speaks."""
 
     @session.on("user_input_transcribed")
     def _switch(event: UserInputTranscribedEvent) -> None:
-        if event.is_final and event.language:
+        # A service elsewhere may hear a language for which there is no voice.
+        if event.is_final and event.language and event.language.language in settings.languages:
             voice.update_options(language=event.language.language)
 
 
@@ -140,6 +155,11 @@ def guard_against_failures(
     """Tell the operator what failed and what to set; never stay on the line deaf or silent."""
     closing: set[asyncio.Task[None]] = set()
     trouble = TroubleNotice(session, lambda: voice.language)
+
+    # The rest of that reply is lost: it cannot be told what of it was heard.
+    @voice.on("broken_off")
+    def _admit() -> None:
+        trouble.say()
 
     @session.on("error")
     def _explain(event: ErrorEvent) -> None:

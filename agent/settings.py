@@ -4,21 +4,20 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agent.env_file import read_env_file
 from agent.errors import UserError
-from agent.paths import default_cache_dir, default_engine_url
+from agent.paths import default_cache_dir, default_data_dir, default_engine_url
 
 # Variables that other libraries read: allowed in `.env`, and passed on to every process.
 FOREIGN_VARIABLES = frozenset(
     {
         "ALL_PROXY",
         "CUDA_VISIBLE_DEVICES",
-        "DEEPGRAM_API_KEY",
         "HF_ENDPOINT",
         "HF_HUB_OFFLINE",
         "HF_TOKEN",
@@ -35,6 +34,18 @@ FOREIGN_VARIABLES = frozenset(
 # Environment variable: with it at 1, what `.env` says is in the environment already. A process that
 # is started later, for a call or after a crash, so gets the settings with which all began.
 ENV_FILE_READ = "ELOQUENCE_ENV_FILE_READ"
+
+Ear = Literal["local", "kyutai", "deepgram", "openai"]
+# Defaults that go together; whatever is set by itself wins.
+PROFILES: dict[str, dict[str, str]] = {
+    "cpu": {},
+    "gpu": {
+        "device": "cuda",
+        "stt_model": "whisper-large-v3-turbo",
+        # A GPU does not notice the difference, and this model tends to repeat itself with less.
+        "stt_encoder_context": "full",
+    },
+}
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
@@ -92,13 +103,22 @@ class Settings(BaseSettings):
     )
 
     # Speech engine
+    profile: Literal["cpu", "gpu"] = Field(
+        "cpu",
+        description="Defaults that go together: `gpu` stands for `DEVICE=cuda`, "
+        "`STT_MODEL=whisper-large-v3-turbo` and `STT_ENCODER_CONTEXT=full`",
+    )
     engine_url: str | None = Field(
         None, description="Engine address, `unix:PATH` or `http://HOST:PORT`; empty: a socket here"
     )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu` or `cuda:N`"
     )
-    stt_model: str = Field("whisper-base", description="Speech recognition model")
+    stt_model: str = Field(
+        "whisper-base",
+        description="Speech recognition model: `whisper-base`, `whisper-tiny.en`, "
+        "`whisper-large-v3-turbo`, or `moonshine-tiny-en` (English, fast)",
+    )
     stt_beam_size: int = Field(5, ge=1, le=10, description="Beam width of final transcripts")
     stt_encoder_context: Literal["auto", "full"] = Field(
         "auto",
@@ -112,7 +132,58 @@ class Settings(BaseSettings):
         ("en=hibari/heart", "fr=kokoro/ff_siwis"),
         description="Voice per language, as `language=engine/voice`",
     )
+    tts_openai_url: HttpUrl | None = Field(
+        None,
+        description="OpenAI-compatible speech server (ends in `/v1`) behind voices `openai/NAME`",
+    )
+    tts_openai_model: str = Field("tts-1", description="Model name sent to that server")
+    tts_openai_api_key: SecretStr | None = Field(
+        None, description="API key of that server, if it wants one"
+    )
+    tts_openai_sample_rate: int = Field(
+        24_000, ge=8000, le=48_000, description="Sample rate of its PCM, if its answers do not tell"
+    )
     tts_speed: float = Field(1.0, ge=0.5, le=2.0, description="Speaking rate; 1 is the voice's own")
+    tts_cache_mb: int = Field(
+        64, ge=0, description="Megabytes of speech kept in memory to be said again; 0 keeps none"
+    )
+
+    # Hearing
+    stt: Ear = Field(
+        "local",
+        description="What hears: `local`, the speech engine; `kyutai`, a moshi-server; `deepgram`, "
+        "its hosted service; `openai`, any server with OpenAI's `/v1/audio/transcriptions`",
+    )
+    stt_fallback: Annotated[tuple[Ear, ...], NoDecode] = Field(
+        ("local",), description="What hears while `STT` fails, in this order"
+    )
+    deepgram_api_key: SecretStr | None = Field(None, description="API key for `deepgram`")
+    stt_base_url: HttpUrl | None = Field(None, description="Server for `openai` (ends in `/v1`)")
+    stt_api_key: SecretStr = Field(
+        SecretStr("none"), description="API key of that server, if it wants one"
+    )
+    stt_server_model: str = Field("whisper-1", description="Model name sent to that server")
+    vad: Literal["livekit", "silero"] = Field(
+        "livekit",
+        description="What tells the session that somebody speaks: the detector that comes with "
+        "LiveKit, or that of `livekit-plugins-silero`",
+    )
+
+    # Kyutai
+    tts: Literal["local", "kyutai"] = Field(
+        "local",
+        description="What speaks: `local`, the speech engine, or `kyutai`, a moshi-server, with "
+        "the speech engine as its stand-in",
+    )
+    kyutai_url: str | None = Field(
+        None, description="Address of the moshi-server, `ws://HOST:PORT` or `wss://HOST`"
+    )
+    kyutai_api_key: SecretStr = Field(
+        SecretStr("public_token"), description="One of that server's `authorized_ids`"
+    )
+    kyutai_voice: str | None = Field(
+        None, description="Voice in that server's folder of voices; empty is its default"
+    )
 
     # Language model
     llm_base_url: HttpUrl | None = Field(
@@ -144,6 +215,11 @@ class Settings(BaseSettings):
         validation_alias="ELOQUENCE_CACHE_DIR",
         description="Models, generated keys, sockets; empty uses your cache directory",
     )
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        validation_alias="ELOQUENCE_DATA_DIR",
+        description="Voices that you add; empty uses your data directory",
+    )
 
     # Local network
     lan_host: str | None = Field(
@@ -159,7 +235,12 @@ class Settings(BaseSettings):
         None, description="Access code for `--lan`; empty makes one for each run"
     )
 
-    @field_validator("languages", "stt_keyterms", "tts_voices", mode="before")
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_profile(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {**PROFILES.get(str(values.get("profile")), {}), **values}
+
+    @field_validator("languages", "stt_fallback", "stt_keyterms", "tts_voices", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -196,6 +277,35 @@ class Settings(BaseSettings):
             raise ValueError("must be 8 to 64 letters and digits; hyphens may stand between them")
         return value
 
+    @field_validator("kyutai_url")
+    @classmethod
+    def _check_kyutai_url(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"(ws|wss|http|https)://[^/\s]+(/\S*)?", value):
+            raise ValueError("must look like `ws://HOST:PORT`")
+        return value
+
+    @field_validator("kyutai_voice")
+    @classmethod
+    def _check_kyutai_voice(cls, value: str | None) -> str | None:
+        if value and (value.startswith("/") or ".." in value.split("/")):
+            raise ValueError("must be a path within the server's folder of voices")
+        return value
+
+    @model_validator(mode="after")
+    def _check_choices(self) -> Self:
+        needed = {
+            "kyutai": (self.kyutai_url, "KYUTAI_URL"),
+            "deepgram": (self.deepgram_api_key, "DEEPGRAM_API_KEY"),
+            "openai": (self.stt_base_url, "STT_BASE_URL"),
+        }
+        chosen = [("STT", self.stt), ("TTS", self.tts)]
+        chosen += [("STT_FALLBACK", name) for name in self.stt_fallback]
+        for setting, name in chosen:
+            value, missing = needed.get(name, (True, ""))
+            if not value:
+                raise ValueError(f"{setting} is {name}, so {missing} is needed")
+        return self
+
     @model_validator(mode="after")
     def _check_livekit(self) -> Self:
         if self.livekit_url and not (self.livekit_api_key and self.livekit_api_secret):
@@ -213,6 +323,11 @@ class Settings(BaseSettings):
     def voices(self) -> dict[str, str]:
         """Voice (``engine/name``) per language."""
         return dict(entry.split("=", 1) for entry in self.tts_voices)
+
+    @property
+    def ears(self) -> tuple[Ear, ...]:
+        """What hears, and what hears while that fails, in order."""
+        return tuple(dict.fromkeys((self.stt, *self.stt_fallback)))
 
     @property
     def engine_address(self) -> str:

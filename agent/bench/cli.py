@@ -2,18 +2,22 @@
 
 import typer
 
+from agent.bench.kyutai import bench_kyutai
 from agent.bench.stt import stt
+from agent.bench.tts import tts
 
 app = typer.Typer(
     name="bench",
-    help="Measure the speech engine on recorded speech.",
+    help="Measure recognition and voices.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("stt")(stt)
+app.command("tts")(tts)
+app.command("kyutai")(bench_kyutai)
 
 
 @app.callback()
 def _group() -> None:
-    """Measure the speech engine on recorded speech."""
+    """Measure recognition and voices."""

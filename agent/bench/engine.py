@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from agent.bench.machine import Usage
 from agent.errors import UserError
@@ -36,16 +37,25 @@ class Engine:
 
     async def speculation(self) -> dict[str, float]:
         """Return how many early decodes were ``used``, ``missed`` and ``wasted`` so far."""
-        name = "eloquence_engine_speculation"
-        families = text_string_to_metric_families(await _metrics(self.address))
-        samples = [
-            sample for family in families if family.name == name for sample in family.samples
-        ]
         return {
             sample.labels["outcome"]: sample.value
-            for sample in samples
-            if sample.name == f"{name}_total"
+            for sample in await self._counters("eloquence_engine_speculation")
         }
+
+    async def stand_ins(self) -> float:
+        """Return how many clauses were spoken by another voice than the chosen one so far."""
+        samples = await self._counters("eloquence_engine_voice_stand_ins")
+        return sum(sample.value for sample in samples)
+
+    async def _counters(self, name: str) -> list[Sample]:
+        families = text_string_to_metric_families(await _metrics(self.address))
+        return [
+            sample
+            for family in families
+            if family.name == name
+            for sample in family.samples
+            if sample.name == f"{name}_total"
+        ]
 
 
 @asynccontextmanager

@@ -81,7 +81,7 @@ class Report:
             "targets": [{**asdict(target), "met": target.met} for target in self.targets],
             "rows": [row.to_json() for row in self.rows],
         }
-        return {name: _rounded(value) for name, value in body.items()}
+        return {name: rounded(value) for name, value in body.items()}
 
     def write(self, path: Path) -> None:
         """Write the JSON to a file.
@@ -139,11 +139,12 @@ def _brief(about: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in about.items())
 
 
-def _rounded(value: object) -> object:
+def rounded(value: object) -> object:
+    """Return a JSON value with its numbers rounded to three digits."""
     if isinstance(value, float):
         return round(value, 3)
     if isinstance(value, dict):
-        return {name: _rounded(item) for name, item in value.items()}
+        return {name: rounded(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     return value

@@ -14,7 +14,7 @@ from tests.conformance.catalogue import catalogue
 from tests.conformance.kit import PluginUnderTest, Rule
 from tests.conformance.kit.rules import RULES
 from tests.conformance.kit.runner import judge
-from tests.conformance.plugins import PLUGINS
+from tests.conformance.plugins import INSTALLED, PLUGINS
 from tests.conformance.servers import running_servers
 from tests.conformance.table import FAILURES, Results, styled
 
@@ -35,7 +35,7 @@ def cases(names: Sequence[str], pattern: str, *, soak: bool = False) -> list[Cas
     return [
         (rule, plugin)
         for rule in RULES.values()
-        for plugin in PLUGINS
+        for plugin in INSTALLED
         if rule.kind == plugin.kind
         and (not names or plugin.name in names)
         and fnmatch(rule.name, f"*{pattern}*")
@@ -62,7 +62,7 @@ def run(todo: Sequence[Case], results: Results, console: Console, *, soak: bool 
 def main() -> int:
     """Return the exit status: 0 if every plugin did as expected."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=WHAT)
-    names = sorted({plugin.name for plugin in PLUGINS})
+    names = sorted({plugin.name for plugin in INSTALLED})
     parser.add_argument("--plugin", action="append", choices=names, default=[])
     parser.add_argument("--rule", metavar="PATTERN", default="", help="part of the rules' names")
     parser.add_argument("--soak", action="store_true", help="the full form of rules that have one")

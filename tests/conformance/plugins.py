@@ -1,11 +1,13 @@
 """The plugins under test: to add one, write its factory and a line in `PLUGINS`."""
 
+import os
 from functools import partial
 
-from livekit.plugins import local, openai
+from livekit.plugins import kyutai, local, openai
 
 from tests.conformance.engine_server import engine_server
 from tests.conformance.kit import PluginUnderTest
+from tests.conformance.moshi_server import fake_moshi_server, real_moshi_ear, real_moshi_voice
 
 
 def local_tts(address: str) -> local.TTS:
@@ -13,7 +15,17 @@ def local_tts(address: str) -> local.TTS:
     return local.TTS(engine=address)
 
 
-def speak_slowly(plugin: local.TTS | openai.TTS) -> None:
+def kyutai_tts(address: str) -> kyutai.TTS:
+    """Kyutai's voice, in a moshi-server."""
+    return kyutai.TTS(base_url=address)
+
+
+def kyutai_stt(address: str) -> kyutai.STT:
+    """Kyutai's ear, at a moshi-server."""
+    return kyutai.STT(base_url=address)
+
+
+def speak_slowly(plugin: local.TTS | openai.TTS | kyutai.TTS) -> None:
     """Choose the engine's voice that takes twice as long."""
     plugin.update_options(voice="tone/slow")
 
@@ -66,10 +78,31 @@ OPENAI_STT_BREAKS = {
 }
 
 engine = partial(PluginUnderTest, backend=engine_server)
+moshi = partial(PluginUnderTest, backend=fake_moshi_server)
 
-PLUGINS = (
+PLUGINS: tuple[PluginUnderTest, ...] = (
     engine("local", "tts", local_tts, change=speak_slowly),
     engine("local", "stt", local_stt),
     engine("openai", "tts", openai_tts, change=speak_slowly, expected=OPENAI_TTS_BREAKS),
     engine("openai", "stt", openai_stt, expected=OPENAI_STT_BREAKS),
+    moshi("kyutai", "tts", kyutai_tts, change=speak_slowly),
+    moshi("kyutai", "stt", kyutai_stt),
 )
+
+REAL_PLUGINS = (
+    PluginUnderTest("kyutai-real", "tts", kyutai_tts, real_moshi_voice, change=speak_slowly),
+    PluginUnderTest(
+        "kyutai-real",
+        "stt",
+        kyutai_stt,
+        real_moshi_ear,
+        lacks=dict.fromkeys(
+            ("stt_nonsense_is_api_error", "stt_error_events_hold_api_errors"),
+            "the real server cannot be told to send nonsense",
+        ),
+    ),
+)
+"""Those with a server that has to be installed: they count where ``MOSHI_SERVER_BIN`` names it."""
+
+INSTALLED = (*PLUGINS, *(REAL_PLUGINS if os.environ.get("MOSHI_SERVER_BIN") else ()))
+"""Those that can be checked here."""

@@ -6,14 +6,14 @@ import tests.conformance.rules  # noqa: F401 - declares them
 from tests.conformance.kit import PluginUnderTest, Rule
 from tests.conformance.kit.rules import RULES
 from tests.conformance.kit.runner import judge
-from tests.conformance.plugins import PLUGINS
+from tests.conformance.plugins import INSTALLED
 from tests.conformance.servers import Servers
 
 pytestmark = pytest.mark.conformance
 
 CASES = [
     pytest.param(rule, plugin, id=f"{plugin.name}-{rule.name}")
-    for plugin in PLUGINS
+    for plugin in INSTALLED
     for rule in RULES.values()
     if rule.kind == plugin.kind
 ]

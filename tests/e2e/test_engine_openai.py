@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import subprocess
 import wave
 from collections.abc import Iterator
@@ -187,7 +188,10 @@ async def test_a_file_reads_word_for_word_as_a_stream_does(
             if event.type is stt.SpeechEventType.FINAL_TRANSCRIPT
         ]
     await plugin.aclose()
-    assert [file.text] == finals
+    # A long recording is cut at pauses, and frames of another size move the cut a little: that may
+    # change a comma, never a word.
+    (final,) = finals
+    assert re.findall(r"\w+", file.text.lower()) == re.findall(r"\w+", final.lower())
     assert len(words(text) & words(file.text)) > 0.8 * len(words(text)), file.text
 
 

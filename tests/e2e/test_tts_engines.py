@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Samples
 from livekit.plugins.local.engine.tts.phonemes import phonemize
-from livekit.plugins.local.engine.tts.registry import ENGINES, build
+from livekit.plugins.local.engine.tts.registry import build
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
 from livekit.plugins.local.protocol import TTS_SAMPLE_RATE
 
@@ -17,13 +17,15 @@ from tests.support.speech import Transcriber
 
 pytestmark = pytest.mark.e2e
 
+# Those that need nothing but the models.
+LOCAL = ("hibari", "kokoro", "espeak")
 EN = "The capital of France is Paris, and it is a beautiful city."
 FR = "Bonjour, la capitale de l'Espagne est Madrid, une très belle ville."
 
 
 @pytest.fixture(scope="module")
 def synthesizer(models: Callable[[str], Path]) -> Iterator[Synthesizer]:
-    engines = build(ENGINES, EngineContext(models, threads=2))
+    engines = build(LOCAL, EngineContext(models, threads=2))
     synthesizer = Synthesizer(engines, {"en": "hibari/heart", "fr": "kokoro/ff_siwis"})
 
     async def load() -> None:

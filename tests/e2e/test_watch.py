@@ -113,7 +113,7 @@ async def test_five_saves_in_mid_call_leave_one_agent_that_remembers_and_obeys(
         worker = await worker_of(dev)
         assert Path(zygote.__file__).name in {Path(word).name for word in worker.cmdline()}
         # No second one follows, and nobody was greeted twice.
-        assert caller.said(0).count("help you") == 1
+        assert caller.said(0).count("Hello! How can I help you?") == 1
 
 
 async def test_a_syntax_error_is_named_and_the_worker_serves_until_the_next_save(

@@ -13,10 +13,11 @@ from agent.readiness import fetch_readiness
 
 @dataclass
 class EngineProcess:
-    """``eloquence engine`` on a socket in ``folder``."""
+    """``eloquence engine``, or another program like it, on a socket in ``folder``."""
 
     folder: Path
     env: dict[str, str]
+    program: tuple[str, ...] = ("agent", "engine")
     process: "subprocess.Popen[bytes] | None" = field(default=None)
 
     @property
@@ -28,7 +29,7 @@ class EngineProcess:
         """Start it; its log goes to ``folder``."""
         with (self.folder / "engine.log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "engine"],
+                [sys.executable, "-m", *self.program],
                 env={**self.env, "ENGINE_URL": self.address},
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from agent import cli
 from agent.errors import UserError
+from agent.settings import Settings
 from agent.settings_doc import env_example, markdown_tables
 
 pytestmark = pytest.mark.unit
@@ -103,3 +104,14 @@ def test_livekit_server_is_not_needed_with_an_outside_one(monkeypatch: pytest.Mo
     monkeypatch.setenv("LIVEKIT_API_KEY", "key")
     monkeypatch.setenv("LIVEKIT_API_SECRET", "0123456789abcdef0123456789abcdef")
     assert "LIVEKIT_URL" in CliRunner().invoke(cli.app, ["livekit-server"]).output
+
+
+def test_up_takes_a_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PROFILE", "DEVICE", "STT_MODEL"):
+        # First set, so that what the command puts there goes away with the test.
+        monkeypatch.setenv(name, "")
+    started: list[Settings] = []
+    monkeypatch.setattr("agent.up.run.run", lambda settings, **_: started.append(settings))
+    assert CliRunner().invoke(cli.app, ["up", "--profile", "gpu"]).exit_code == 0
+    (settings,) = started
+    assert (settings.device, settings.stt_model) == ("cuda", "whisper-large-v3-turbo")

@@ -1,8 +1,9 @@
 """Which language a caller speaks: settled by clear speech, left for good reasons."""
 
+import numpy as np
 import pytest
-from livekit.plugins.local.engine.stt.base import Transcription
-from livekit.plugins.local.engine.stt.language import CallLanguage
+from livekit.plugins.local.engine.stt.base import Request, Transcription
+from livekit.plugins.local.engine.stt.language import CallLanguage, choose
 
 pytestmark = pytest.mark.unit
 
@@ -42,3 +43,36 @@ def test_one_language_is_always_settled() -> None:
     language = CallLanguage(["en"])
     language.heard(heard("en", 1.0, -2.0), 5.0)
     assert language.settled
+
+
+def scores(french: float) -> dict[str, float]:
+    return {"<|en|>": 1 - french, "<|fr|>": french}
+
+
+def request(seconds: float, *, settled: bool) -> Request:
+    return Request(
+        np.zeros(0, np.float32),
+        current="en",
+        candidates=("en", "fr"),
+        speech_seconds=seconds,
+        settled=settled,
+    )
+
+
+@pytest.mark.parametrize(
+    ("french", "seconds", "chosen"),
+    [(0.85, 1.2, "fr"), (0.75, 3.0, "en"), (0.99, 0.6, "en"), (0.1, 3.0, "en")],
+)
+def test_a_settled_language_is_left_for_one_clear_sentence(
+    french: float, seconds: float, chosen: str
+) -> None:
+    assert choose(scores(french), request(seconds, settled=True))[0] == chosen
+
+
+@pytest.mark.parametrize(
+    ("french", "seconds", "chosen"), [(0.6, 1.6, "fr"), (0.85, 0.6, "fr"), (0.6, 0.6, "en")]
+)
+def test_before_that_long_or_clear_speech_decides(
+    french: float, seconds: float, chosen: str
+) -> None:
+    assert choose(scores(french), request(seconds, settled=False))[0] == chosen

@@ -1,7 +1,7 @@
 """One caller's ears: speculation, interims, sealing, guards. The model is scripted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -326,3 +326,18 @@ async def test_a_failing_model_fails_the_flush(ears: Ears) -> None:
 async def test_a_vanishing_caller_leaves_no_work(ears: Ears) -> None:
     await ears.hear(loud(1), quiet(0.2))
     await ears.stream.aclose()
+
+
+@pytest.mark.parametrize("sound", [quiet, loud], ids=["silence", "speech"])
+async def test_a_stream_that_never_ends_keeps_little_audio(
+    ears: Ears, sound: Callable[[float], bytes]
+) -> None:
+    for _ in range(200):
+        await ears.stream.feed(sound(1))
+        kept = len(ears.stream._utterance._audio) / SECOND
+        assert kept <= stream_module.MAX_SECONDS + 1
+    assert all(seconds <= 30 for seconds, _ in ears.model.requests)
+    final = await ears.final()
+    # Nothing of what was sealed on the way is lost, and nothing is heard twice.
+    samples = sum(int(part) for part in final["text"].split())
+    assert samples == (200 * SECOND if sound is loud else 0)

@@ -1,5 +1,6 @@
 """A model in trouble shows in the engine's readiness."""
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,3 +41,18 @@ def test_readiness_says_how_busy_the_engine_is(speech: Speech) -> None:
     assert speech.readiness.as_dict()["load"] == 0
     speech.readiness.load = lambda: 0.51234
     assert speech.readiness.as_dict()["load"] == 0.512
+
+
+async def test_what_nobody_foresaw_is_a_failure_and_the_rest_goes_on(
+    speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def surprise(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(speech, "_load_stt", surprise)
+    monkeypatch.setattr(speech, "_load_voices", lambda _: asyncio.sleep(0))
+    await speech.load()
+    assert speech.readiness[STT].state == "failed"
+    assert "ZeroDivisionError" in speech.readiness[STT].message
+    others = [name for name in speech.readiness.as_dict()["components"] if name != STT]
+    assert {speech.readiness[name].state for name in others} == {"ready"}

@@ -30,7 +30,7 @@ async def test_the_list_holds_our_own_names_and_those_of_openai(tmp_path: Path) 
     }
     assert [model.id for model in found] == [model.id for model in models]
     (tone,) = (model for model in models if model.id == "tone")
-    assert tone.model_extra == {"voices": ["tone/a"]}
+    assert tone.model_extra == {"voices": ["tone/a"], "languages": {"tone/a": ["en", "fr"]}}
 
 
 async def test_a_model_that_is_not_there_is_not_found(tmp_path: Path) -> None:

@@ -132,6 +132,9 @@ def test_a_process_that_has_the_settings_already_reads_no_file(
         ("LLM_BASE_URL", "not a url"),
         ("LOG_LEVEL", "LOUD"),
         ("TTS_SPEED", "9"),
+        ("STT", "moshi"),
+        ("KYUTAI_URL", "kyutai.example:8080"),
+        ("KYUTAI_VOICE", "../../etc/passwd"),
     ],
 )
 def test_a_bad_value_is_one_sentence_with_name_and_value(
@@ -165,6 +168,17 @@ def test_an_outside_server_needs_its_keys(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("LIVEKIT_URL", "ws://127.0.0.1:1")
     with pytest.raises(UserError, match="LIVEKIT_API_KEY and LIVEKIT_API_SECRET"):
         load(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["STT", "TTS"])
+def test_kyutai_needs_its_address(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(name, "kyutai")
+    with pytest.raises(UserError, match=f"{name} is kyutai, so KYUTAI_URL is needed"):
+        load(tmp_path / "none")
+    monkeypatch.setenv("KYUTAI_URL", "wss://kyutai.example/moshi")
+    assert load(tmp_path / "none").kyutai_url == "wss://kyutai.example/moshi"
 
 
 def test_an_empty_variable_means_the_default(

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from livekit.agents import AgentSession
 
-from agent.assistant import farewell, still_there
+from agent.phrases import farewell, still_there
 from agent.silence import SilenceWatch
 
 pytestmark = pytest.mark.unit

@@ -101,5 +101,5 @@ def test_engines_and_models_that_a_choice_of_voices_needs() -> None:
 
 
 def test_unknown_engine_is_one_sentence_with_those_there_are() -> None:
-    with pytest.raises(EngineError, match="no voice engine 'siri'; there are espeak, hibari, koko"):
+    with pytest.raises(EngineError, match="no voice engine 'siri'; there are chatterbox, espeak, "):
         engines_for({"en": "siri/one"})

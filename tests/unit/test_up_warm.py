@@ -43,6 +43,7 @@ class Yard:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lines: list[str] = []
+        self._others = children()
         self.zygote = Zygote(self.lines.append, imports=["library"], module="trial")
 
     def write(self, text: str, name: str = "trial.py") -> None:
@@ -73,8 +74,16 @@ class Yard:
                 await asyncio.sleep(0.01)
 
     def process(self) -> psutil.Process:
-        (process,) = psutil.Process().children()
+        (process,) = self.family()
         return process
+
+    def family(self) -> set[psutil.Process]:
+        """The processes that this yard started."""
+        return children() - self._others
+
+
+def children() -> set[psutil.Process]:
+    return set(psutil.Process().children())
 
 
 @pytest.fixture
@@ -88,7 +97,7 @@ async def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     await yard.zygote.renew()
     yield yard
     await yard.zygote.stop()
-    assert not psutil.Process().children()
+    assert not yard.family()
 
 
 def gone(pid: int) -> bool:

@@ -67,8 +67,9 @@ class ToneVoice:
                 behaviour.voice_failures -= 1
                 raise EngineError("failed", "The kit's voice fails as it was told.", retryable=True)
             if at == behaviour.stall_after_words:
-                with cancel.calling(released.set):
-                    released.wait()
+                # Cancelling ends this stall only: later replies of the case are to be spoken.
+                while not cancel.cancelled and not released.wait(0.005):
+                    pass
             if behaviour.pace:
                 wake = threading.Event()
                 with cancel.calling(wake.set):

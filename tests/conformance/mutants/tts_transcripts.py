@@ -1,84 +1,62 @@
-"""Voices that claim to time their text."""
+"""Voices that time their text wrongly."""
 
 from typing import Any
 
-from livekit.agents import tts
-from livekit.agents.types import TimedString
-from livekit.plugins import local
-from livekit.plugins.local.client import EngineStream
-from livekit.plugins.local.watchdog import Watchdog
-
 from tests.conformance.mutants.mutant import Mutant
-from tests.conformance.mutants.tts_base import Clauses, Make, Voice
+from tests.conformance.mutants.tts_base import Wire, voice
 
 
-class TimedVoice(Clauses):
-    """Times each clause; the mutants below do it wrong."""
-
-    at = 0.0
+class _Timing(Wire):
+    """Changes the words on their way."""
 
     async def receive(self, **arguments: Any) -> bytes | dict[str, Any] | None:
         message = await super().receive(**arguments)
-        if isinstance(message, bytes):
-            self.at += len(message) / 48_000
+        if isinstance(message, dict) and message["type"] == "words":
+            return {
+                **message,
+                "words": [{**word, **self.timed(**word)} for word in message["words"]],
+            }
         return message
 
-    def begun(self, text: str) -> None:
-        text, start = self.timed(f"{text} ", self.at)
-        self.emitter.push_timed_transcript(TimedString(text, start_time=start))
-
-    def timed(self, text: str, start: float) -> tuple[str, float]:
-        return text, start
+    def timed(self, text: str, start: float, end: float) -> dict[str, Any]:
+        raise NotImplementedError
 
 
-class TimedStream(local.SynthesizeStream):
-    """A stream whose text is timed."""
-
-    timing: type[TimedVoice] = TimedVoice
-
-    async def _receive(
-        self, engine: EngineStream, emitter: tts.AudioEmitter, watchdog: Watchdog
-    ) -> None:
-        wire: Any = self.timing(engine, emitter)
-        await super()._receive(wire, emitter, watchdog)
+class _Milliseconds(_Timing):
+    def timed(self, text: str, start: float, end: float) -> dict[str, Any]:
+        return {"start": 1000 * start, "end": 1000 * end}
 
 
-class _Milliseconds(TimedVoice):
-    def timed(self, text: str, start: float) -> tuple[str, float]:
-        return text, 1000 * start
+class _Backwards(_Timing):
+    def timed(self, text: str, start: float, end: float) -> dict[str, Any]:
+        return {"start": max(0.0, 2 - start), "end": max(0.0, 2 - end)}
 
 
-class _Backwards(TimedVoice):
-    def timed(self, text: str, start: float) -> tuple[str, float]:
-        return text, max(0.0, 2 - start)
+class _OwnWords(_Timing):
+    def timed(self, text: str, start: float, end: float) -> dict[str, Any]:
+        return {"text": text.lower()}
 
 
-class _OwnWords(TimedVoice):
-    def timed(self, text: str, start: float) -> tuple[str, float]:
-        return text.lower(), start
+class _FromZero(Wire):
+    """Forgets that a clause follows others."""
 
-
-def timed_by(timing: type[TimedVoice]) -> Make:
-    """Return the factory of a voice that claims to time its text, and does so."""
-
-    class Timed(TimedStream):
-        pass
-
-    class Claiming(Voice):
-        opens = Timed
-
-        def __init__(self, address: str) -> None:
-            super().__init__(address)
-            self._capabilities.aligned_transcript = True
-
-    Timed.timing = timing
-    return Claiming
+    async def receive(self, **arguments: Any) -> bytes | dict[str, Any] | None:
+        message = await super().receive(**arguments)
+        if not isinstance(message, dict) or message["type"] != "words":
+            return message
+        first = message["words"][0]["start"]
+        words = [
+            {**word, "start": word["start"] - first, "end": word["end"] - first}
+            for word in message["words"]
+        ]
+        return {**message, "words": words}
 
 
 _TIMED = frozenset({"tts_timed_transcripts"})
 
 MUTANTS = (
-    Mutant("times in milliseconds", "tts", timed_by(_Milliseconds), _TIMED),
-    Mutant("times that go back", "tts", timed_by(_Backwards), _TIMED),
-    Mutant("captions in its own words", "tts", timed_by(_OwnWords), _TIMED),
+    Mutant("times in milliseconds", "tts", voice(wire=_Milliseconds), _TIMED),
+    Mutant("times that go back", "tts", voice(wire=_Backwards), _TIMED),
+    Mutant("times that begin anew with each clause", "tts", voice(wire=_FromZero), _TIMED),
+    Mutant("captions in its own words", "tts", voice(wire=_OwnWords), _TIMED),
 )

@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING
 from livekit.plugins.local.version import __version__
 
 if TYPE_CHECKING:
+    from livekit.plugins.local.espeak_fallback import EspeakTTS
     from livekit.plugins.local.stt import STT, SpeechStream
     from livekit.plugins.local.tts import TTS, SynthesizeStream
 
-__all__ = ["STT", "TTS", "SpeechStream", "SynthesizeStream", "__version__"]
+__all__ = ["STT", "TTS", "EspeakTTS", "SpeechStream", "SynthesizeStream", "__version__"]
 
-_HOMES = {"STT": "stt", "SpeechStream": "stt", "TTS": "tts", "SynthesizeStream": "tts"}
+_HOMES = {
+    "EspeakTTS": "espeak_fallback",
+    "STT": "stt",
+    "SpeechStream": "stt",
+    "SynthesizeStream": "tts",
+    "TTS": "tts",
+}
 
 
 def __getattr__(name: str) -> object:

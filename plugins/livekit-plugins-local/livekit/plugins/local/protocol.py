@@ -32,6 +32,8 @@ client ``flush``        speak what is there without waiting for the end of its s
 client ``end``          no more text
 engine ``ready``        ``sample_rate``
 engine ``segment``      ``text``: work on this clause begins; its audio follows
+engine ``words``        ``words``: the clause's next words, each ``text, start, end``; those of a
+                        clause together are its text; sent before their audio where possible
 engine *binary*         audio
 engine ``segment_end``  the clause is complete
 engine ``done``         all audio was sent; the engine then closes with 1000

@@ -4,7 +4,7 @@ import asyncio
 import time
 import weakref
 from dataclasses import dataclass, replace
-from typing import Never
+from typing import Any, Literal
 
 from livekit.agents import (
     DEFAULT_API_CONNECT_OPTIONS,
@@ -16,6 +16,7 @@ from livekit.agents import (
     tts,
     utils,
 )
+from livekit.agents.types import TimedString
 from livekit.agents.utils import is_given
 from livekit.plugins.local.client import EngineConnection, EngineStream, api_errors, run_with
 from livekit.plugins.local.protocol import TTS_PATH, TTS_SAMPLE_RATE, TtsStart
@@ -35,8 +36,12 @@ class _Options:
     speed: float
 
 
-class TTS(tts.TTS[Never]):
-    """Streaming text to speech by a shared engine process: 24 kHz, 16-bit, mono."""
+class TTS(tts.TTS[Literal["broken_off"]]):
+    """Streaming text to speech by a shared engine process: 24 kHz, 16-bit, mono.
+
+    Besides the framework's events it emits ``broken_off``, without arguments, when a reply ended
+    after its first audio and before its last: no fallback speaks the rest.
+    """
 
     def __init__(
         self,
@@ -55,7 +60,7 @@ class TTS(tts.TTS[Never]):
             speed: 0.5 to 2; 1 is the voice's own rate.
         """
         super().__init__(
-            capabilities=tts.TTSCapabilities(streaming=True),
+            capabilities=tts.TTSCapabilities(streaming=True, aligned_transcript=True),
             sample_rate=TTS_SAMPLE_RATE,
             num_channels=1,
         )
@@ -129,6 +134,7 @@ class SynthesizeStream(tts.SynthesizeStream):
         self._options = options
         self._text_ended = False
         self._spoke = False
+        self._captioned = ""
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
         output_emitter.initialize(
@@ -144,10 +150,13 @@ class SynthesizeStream(tts.SynthesizeStream):
         except APIError as error:
             # Whatever failed: another attempt would say again what was heard already.
             error.retryable = error.retryable and not self._spoke
+            if self._spoke:
+                self._tts.emit("broken_off")
             raise
 
     async def _speak(self, emitter: tts.AudioEmitter) -> None:
         self._text_ended = self._spoke = False
+        self._captioned = ""
         # A turn that only calls a tool opens a stream and never writes to it.
         first = await self._first_text()
         if first is None:
@@ -199,6 +208,8 @@ class SynthesizeStream(tts.SynthesizeStream):
                 await asyncio.sleep(0)
             elif message["type"] == "segment":
                 watchdog.expect()
+            elif message["type"] == "words":
+                self._caption(emitter, message["words"])
             elif message["type"] == "segment_end" and not self._text_ended:
                 watchdog.settle()
             elif message["type"] == "done":
@@ -207,3 +218,14 @@ class SynthesizeStream(tts.SynthesizeStream):
             raise APIConnectionError("the speech engine ended too early")
         if not self._spoke:
             emitter.push(_BLANK)
+
+    def _caption(self, emitter: tts.AudioEmitter, words: list[dict[str, Any]]) -> None:
+        """Pass the words on; clauses come without the white space between them."""
+        for word in words:
+            text = word["text"]
+            if self._captioned[-1:].strip():
+                text = f" {text}"
+            self._captioned = text
+            emitter.push_timed_transcript(
+                TimedString(text, start_time=word["start"], end_time=word["end"])
+            )

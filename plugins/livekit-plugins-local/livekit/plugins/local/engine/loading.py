@@ -1,6 +1,7 @@
 """Getting the models from the store into memory, and saying how far that has come."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable
 from concurrent.futures import Executor
@@ -11,12 +12,19 @@ from livekit.plugins.local.engine.device import choose_device
 from livekit.plugins.local.engine.readiness import Component, Readiness, State
 from livekit.plugins.local.engine.scheduler import Limits, Scheduler
 from livekit.plugins.local.engine.stt.recogniser import Recogniser
-from livekit.plugins.local.engine.stt.whisper import WhisperRecogniser
+from livekit.plugins.local.engine.stt.registry import (
+    ModelContext,
+    family_of,
+    require_languages,
+)
 from livekit.plugins.local.engine.tts.base import EngineContext
+from livekit.plugins.local.engine.tts.cache import PhraseCache
+from livekit.plugins.local.engine.tts.phrase_store import PhraseStore
+from livekit.plugins.local.engine.tts.phrases import prepare
 from livekit.plugins.local.engine.tts.registry import build, engines_for, models_for
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
 from livekit.plugins.local.errors import EngineError
-from livekit.plugins.local.models import ModelError, ModelStore, Progress
+from livekit.plugins.local.models import ModelError, ModelStore, Progress, default_manifest
 
 STT = "stt"
 TTS = "tts"
@@ -46,8 +54,21 @@ class Speech:
         self._recogniser: Recogniser | None = None
         self._voice_engines = engines_for(config.voices)
         self.readiness = Readiness([STT, *(f"{TTS}:{name}" for name in self._voice_engines)])
-        context = EngineContext(self._directory, config.threads)
-        self.synthesizer = Synthesizer(build(self._voice_engines, context), config.voices)
+        context = EngineContext(
+            self._directory,
+            config.threads,
+            configured=config.voices,
+            data_dir=config.data_dir,
+            server=config.speech_server,
+        )
+        self.synthesizer = Synthesizer(
+            build(self._voice_engines, context),
+            config.voices,
+            cache=PhraseCache(config.tts_cache_mb * 1_000_000) if config.tts_cache_mb else None,
+            models={name: _fingerprint(models_for([name])) for name in self._voice_engines},
+            on_trouble=self._show_voice_trouble,
+        )
+        self._phrase_store = PhraseStore(config.phrases_dir) if config.phrases_dir else None
 
     def recogniser(self) -> Recogniser:
         """Return the recogniser.
@@ -83,22 +104,25 @@ class Speech:
         except (EngineError, ModelError) as error:
             _log.error("%s: %s", component, error.message)
             self.readiness.set(component, Component("failed", error.message))
+        except Exception as error:  # noqa: BLE001 - else this component would load for ever
+            _log.exception("%s could not be loaded", component)
+            message = f"It could not be loaded ({type(error).__name__}); see the engine's log."
+            self.readiness.set(component, Component("failed", message))
         else:
             self.readiness.set(component, Component("ready"))
 
     async def _load_stt(self) -> None:
         config = self._config
+        family = family_of(config.stt_model)
         device = await asyncio.to_thread(choose_device, config.device)
-        path = await self._fetch(STT, config.stt_model)
+        packaged = config.stt_model in family.packaged
+        path = None if packaged else await self._fetch(STT, config.stt_model)
         self.readiness.set(STT, Component("loading"))
-        model = await asyncio.to_thread(
-            WhisperRecogniser,
-            path,
-            name=config.stt_model,
-            device=device,
-            threads=config.threads,
-            encoder_context=config.encoder_context,
+        context = ModelContext(
+            config.stt_model, path, device, config.threads, config.encoder_context
         )
+        model = await asyncio.to_thread(family.load, context)
+        require_languages(model, config.languages)
         scheduler = Scheduler(
             config.stt_model,
             limits=Limits(batch=_BATCH[device.kind]),
@@ -124,6 +148,27 @@ class Speech:
         state = self.synthesizer.states[name]
         if state.state == "failed":
             raise EngineError(state.code, state.message)
+        self.readiness.set(component, Component("warming"))
+        await self._prepare_phrases(name)
+
+    async def _prepare_phrases(self, engine: str) -> None:
+        config, store = self._config, self._phrase_store
+        for language, voice in config.voices.items():
+            texts = config.phrases.get(language)
+            if texts and voice.partition("/")[0] == engine:
+                await prepare(
+                    self.synthesizer,
+                    texts,
+                    language=language,
+                    speed=config.phrase_speed,
+                    store=store,
+                )
+        if store:
+            await asyncio.to_thread(store.prune)
+
+    def _show_voice_trouble(self, engine: str, message: str) -> None:
+        state: State = "failed" if message else "ready"
+        self.readiness.set(f"{TTS}:{engine}", Component(state, message))
 
     async def _fetch(self, component: str, model_id: str) -> Path:
         def show(progress: Progress) -> None:
@@ -138,3 +183,12 @@ class Speech:
         if path is None:
             raise EngineError("failed", f"The model {model_id} vanished; start the engine again.")
         return path
+
+
+def _fingerprint(model_ids: list[str]) -> str:
+    """Return a hash over the files of models, empty for none."""
+    if not model_ids:
+        return ""
+    manifest = default_manifest()
+    hashes = [file.sha256 for model_id in model_ids for file in manifest[model_id].files]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()

@@ -62,3 +62,36 @@ PREFLIGHT = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+VOICE_STATE = Gauge(
+    "eloquence_engine_voice_breaker",
+    "Whether a voice engine is asked: 0 always, 1 being probed, 2 not at all",
+    ["engine"],
+    registry=REGISTRY,
+)
+VOICE_FAILURES = Counter(
+    "eloquence_engine_voice_failures_total",
+    "Clauses that a voice engine did not speak to their end",
+    ["engine", "reason"],
+    registry=REGISTRY,
+)
+STAND_INS = Counter(
+    "eloquence_engine_voice_stand_ins_total",
+    "Clauses that were spoken by an engine other than the chosen one",
+    ["engine", "by"],
+    registry=REGISTRY,
+)
+CLAUSES_CUT = Counter(
+    "eloquence_engine_clauses_cut_total",
+    "Clauses that broke off in mid-audio; the next one follows",
+    ["engine"],
+    registry=REGISTRY,
+)
+CACHE_LOOKUPS = Counter(
+    "eloquence_engine_phrase_cache_total",
+    "Clauses looked up in the phrase cache: found, being made for another call, or missing",
+    ["outcome"],
+    registry=REGISTRY,
+)
+CACHE_BYTES = Gauge(
+    "eloquence_engine_phrase_cache_bytes", "Audio in the phrase cache", registry=REGISTRY
+)

@@ -52,9 +52,13 @@ class ModelThread:
         self._tasks.put(None)
         self._start()
 
+    def stop(self) -> None:
+        """End the thread once its work has ended; waits for nothing."""
+        self._tasks.put(None)
+
     async def aclose(self) -> None:
         """See `Runner.aclose`."""
-        self._tasks.put(None)
+        self.stop()
         await asyncio.to_thread(self._thread.join, self._CLOSE_SECONDS)
 
     def _start(self) -> None:

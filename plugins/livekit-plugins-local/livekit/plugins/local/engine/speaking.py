@@ -1,5 +1,6 @@
 """One clause of a reply, as everybody who speaks through this engine hears it."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -10,7 +11,11 @@ from livekit.plugins.local.protocol import TTS_SAMPLE_RATE, TtsStart
 
 
 async def speak_clause(
-    synthesizer: Synthesizer, start: TtsStart, clause: str, pause: float
+    synthesizer: Synthesizer,
+    start: TtsStart,
+    clause: str,
+    pause: float,
+    due: float | None = None,
 ) -> AsyncGenerator[bytes, None]:
     """Speak one clause.
 
@@ -22,6 +27,7 @@ async def speak_clause(
         start: Who speaks, which language, how fast.
         clause: What to say.
         pause: Silence between the last clause and this one, in seconds.
+        due: Time of the event loop at which the listener runs out of audio; None for now.
 
     Yields:
         PCM, s16le mono at `TTS_SAMPLE_RATE`; nothing if there is nothing to say.
@@ -31,7 +37,7 @@ async def speak_clause(
     """
     began: float | None = time.perf_counter()
     audio = synthesizer.synthesize(
-        clause, voice=start.voice, language=start.language, speed=start.speed
+        clause, voice=start.voice, language=start.language, speed=start.speed, due=due
     )
     async with aclosing(audio):
         async for pcm in audio:
@@ -42,3 +48,19 @@ async def speak_clause(
             metrics.FIRST_AUDIO.labels(start.voice or start.language).observe(delay)
             began = None
             yield bytes(2 * round(pause * TTS_SAMPLE_RATE)) + pcm
+
+
+class Playback:
+    """Tells when somebody who plays audio as soon as it comes will run out of it."""
+
+    def __init__(self) -> None:
+        self._ends = 0.0
+
+    @property
+    def due(self) -> float:
+        """Time of the event loop; now, if there is no audio left."""
+        return max(self._ends, asyncio.get_running_loop().time())
+
+    def play(self, pcm: bytes) -> None:
+        """Note that audio was sent: s16le mono at `TTS_SAMPLE_RATE`."""
+        self._ends = self.due + len(pcm) / (2 * TTS_SAMPLE_RATE)

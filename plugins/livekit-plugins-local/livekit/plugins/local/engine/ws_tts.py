@@ -2,11 +2,13 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import WSMsgType, web
-from livekit.plugins.local.engine.speaking import speak_clause
+from livekit.plugins.local.engine.speaking import Playback, speak_clause
 from livekit.plugins.local.engine.text.segmenter import Segmenter, pause_after
+from livekit.plugins.local.engine.timing.clock import Clock
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
 from livekit.plugins.local.engine.ws import parse
 from livekit.plugins.local.protocol import TTS_SAMPLE_RATE, ProtocolError, TtsStart, encode
@@ -63,11 +65,21 @@ async def _speak(
     socket: web.WebSocketResponse, start: TtsStart, clauses: Clauses, synthesizer: Synthesizer
 ) -> None:
     pause = 0.0
+    playback = Playback()
+    clock = Clock(TTS_SAMPLE_RATE, start.language, start.speed)
     while (clause := await clauses.get()) is not None:
         await socket.send_str(encode({"type": "segment", "text": clause}))
-        async with aclosing(speak_clause(synthesizer, start, clause, pause)) as audio:
-            async for pcm in audio:
-                await socket.send_bytes(pcm)
+        async with (
+            aclosing(speak_clause(synthesizer, start, clause, pause, playback.due)) as audio,
+            aclosing(clock.timed(clause, audio)) as parts,
+        ):
+            async for part in parts:
+                if isinstance(part, bytes):
+                    playback.play(part)
+                    await socket.send_bytes(part)
+                else:
+                    words = [asdict(word) for word in part]
+                    await socket.send_str(encode({"type": "words", "words": words}))
         pause = pause_after(clause)
         await socket.send_str(encode({"type": "segment_end"}))
     await socket.send_str(encode({"type": "done"}))

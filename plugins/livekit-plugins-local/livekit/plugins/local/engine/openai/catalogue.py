@@ -99,7 +99,10 @@ def list_models(speech: Speech) -> list[dict[str, Any]]:
         listed += [_model(name) for name in (speech.recogniser().model.name, *STT_ALIASES)]
     states, book = speech.synthesizer.states, speech.synthesizer.voices
     ready = [name for name, state in states.items() if state.state == "ready"]
-    listed += [{**_model(name), "voices": book.names(name)} for name in ready]
+    for name in ready:
+        voices = book.names(name)
+        languages = {voice: sorted(book.spoken_by(voice)) for voice in voices}
+        listed.append({**_model(name), "voices": voices, "languages": languages})
     if ready:
         listed += [{**_model(name), "voices": list(VOICE_ALIASES)} for name in TTS_ALIASES]
     return listed

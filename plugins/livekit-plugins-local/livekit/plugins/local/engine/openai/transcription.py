@@ -16,6 +16,7 @@ from livekit.plugins.local.engine.openai.sse import event, open_events
 from livekit.plugins.local.engine.openai.tasks import off_loop
 from livekit.plugins.local.engine.openai.transcript import FORMATS, Transcript
 from livekit.plugins.local.engine.openai.uploads import Form, Uploads, read_form
+from livekit.plugins.local.engine.stt.registry import known_languages
 from livekit.plugins.local.engine.stt.stream import Recogniser, SttStream
 from livekit.plugins.local.protocol import STT_SAMPLE_RATE, SttStart
 
@@ -49,7 +50,8 @@ async def transcribe(request: web.Request, speech: Speech, uploads: Uploads) -> 
         recogniser = recogniser_for(speech, wanted.model)
         if not form.file:
             raise invalid("file", "is empty")
-        candidates = wanted.languages or list(speech.synthesizer.voices.languages) or ["en"]
+        spoken = known_languages(recogniser.model, speech.synthesizer.voices.languages)
+        candidates = wanted.languages or spoken or ["en"]
         start = SttStart(candidates, wanted.language, interim=False)
         transcript = await _hear(form.file, recogniser, start)
     if not wanted.events:

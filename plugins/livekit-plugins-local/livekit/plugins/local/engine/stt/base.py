@@ -120,3 +120,14 @@ class BatchingModel(Protocol):
             EngineError: The model failed.
         """
         ...
+
+
+@runtime_checkable
+class LimitedModel(Protocol):
+    """A recogniser that says which languages it knows.
+
+    Attributes:
+        languages: Their two-letter codes.
+    """
+
+    languages: frozenset[str]

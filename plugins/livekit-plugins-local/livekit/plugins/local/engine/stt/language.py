@@ -7,9 +7,10 @@ from livekit.plugins.local.engine.stt.base import Request, Transcription
 # Measured on two languages: from this much speech on, detection is right in 99 of 100 cases.
 _SURE_SECONDS = 1.5
 _SURE_PROBABILITY = 0.8
-# What it takes to leave a language that has been heard clearly.
-_OTHER_SECONDS = 2.0
-_OTHER_PROBABILITY = 0.9
+# What it takes to leave a language that has been heard clearly. Not more: a short question that is
+# decoded in the wrong language comes out translated, and looks like any other.
+_OTHER_SECONDS = 0.8
+_OTHER_PROBABILITY = 0.8
 # Words that fit the language as badly as this, in a whole utterance, are often in another one.
 _MISFIT_LOGPROB = -1.0
 

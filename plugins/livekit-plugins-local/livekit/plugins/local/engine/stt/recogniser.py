@@ -12,6 +12,7 @@ from livekit.plugins.local.engine.stt.base import (
     SpeechModel,
     Transcription,
 )
+from livekit.plugins.local.engine.stt.registry import require_languages
 from livekit.plugins.local.errors import EngineError
 
 
@@ -42,9 +43,11 @@ class Recogniser:
         """Queue one utterance; await the job's ``result``. See `Scheduler.submit`.
 
         Raises:
-            EngineError: The audio is no audio (``bad_request``), or see `Scheduler.submit`. The
-                result raises one when the model fails.
+            EngineError: The audio is no audio (``bad_request``), the model does not know the
+                language (``unknown_language``), or see `Scheduler.submit`. The result raises one
+                when the model fails.
         """
+        require_languages(self.model, request.candidates)
         if not np.isfinite(request.audio).all():
             raise EngineError("bad_request", "The audio holds values that are not numbers.")
         return self.scheduler.submit(

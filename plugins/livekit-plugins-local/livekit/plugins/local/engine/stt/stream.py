@@ -21,6 +21,7 @@ from livekit.plugins.local.engine.stt.interims import Interims
 from livekit.plugins.local.engine.stt.language import CallLanguage
 from livekit.plugins.local.engine.stt.preflight import Preflight
 from livekit.plugins.local.engine.stt.recogniser import Recogniser
+from livekit.plugins.local.engine.stt.registry import require_languages
 from livekit.plugins.local.engine.stt.transcripts import (
     confidence,
     joined,
@@ -64,9 +65,15 @@ class SttStream:
     """Transcribes one stream; every method is called from one task."""
 
     def __init__(self, recogniser: Recogniser, start: SttStart, emit: Emit) -> None:
+        """Prepare to listen.
+
+        Raises:
+            EngineError: The model does not know one of the languages (``unknown_language``).
+        """
         self._recogniser = recogniser
         self._caller = Caller()
         self._language = CallLanguage([start.language] if start.language else start.languages)
+        require_languages(recogniser.model, self._language.candidates)
         self._interim_wanted = start.interim
         self._preflight_wanted = start.preflight
         self._words_wanted = start.words

@@ -8,16 +8,18 @@ of context the base model starts to repeat itself, so that is the floor; drafts 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ctranslate2 import StorageView
 from ctranslate2.models import Whisper, WhisperGenerationResult
 from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import _LANGUAGE_CODES
 from livekit.plugins.local.engine import metrics
 from livekit.plugins.local.engine.config import EncoderContext
 from livekit.plugins.local.engine.device import Device, explain_device_failure
 from livekit.plugins.local.engine.stt.base import Request, Samples, Transcription
-from livekit.plugins.local.engine.stt.guards import no_speech
+from livekit.plugins.local.engine.stt.guards import no_speech, phantom
 from livekit.plugins.local.engine.stt.language import choose
 from livekit.plugins.local.engine.stt.looping import compression, token_limit
 from livekit.plugins.local.engine.stt.prompts import MAX_LENGTH, Prompts
@@ -26,13 +28,15 @@ from livekit.plugins.local.engine.stt.words import align
 from livekit.plugins.local.errors import EngineError
 from livekit.plugins.local.protocol import STT_SAMPLE_RATE
 
+if TYPE_CHECKING:
+    from livekit.plugins.local.engine.stt.registry import ModelContext
+
 # Encoder contexts in seconds; quantised so that equal shapes can share work.
 _CONTEXTS = (15, 20, 30)
 _DRAFT_CONTEXTS = (10, *_CONTEXTS)
 _FULL = 30
 # Silence that must follow the speech inside the context; less makes the decoder loop.
 _MARGIN_SECONDS = 2.56
-_RETRY_LOGPROB = -1.0
 _MAX_COMPRESSION = 2.4
 
 
@@ -42,7 +46,7 @@ class _Decoded:
 
     heard: Transcription
     tokens: list[int]
-    suspect: str | None
+    looping: bool
 
 
 class WhisperRecogniser:
@@ -95,7 +99,7 @@ class WhisperRecogniser:
                 cpu_threads=self._threads,
                 local_files_only=True,
             )
-        except (RuntimeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - the library of the vocabulary has no other
             failure = (
                 explain_device_failure(error, device) if isinstance(error, RuntimeError) else None
             )
@@ -106,6 +110,7 @@ class WhisperRecogniser:
             ) from None
         self._model: Whisper = loaded.model
         self._features = loaded.feature_extractor
+        self.languages = frozenset(_LANGUAGE_CODES if self._model.is_multilingual else ("en",))
         self._prompts = Prompts(loaded.hf_tokenizer, multilingual=self._model.is_multilingual)
         warm = np.zeros(STT_SAMPLE_RATE, np.float32)
         self.transcribe(warm, current="en", candidates=["en"], beam_size=1)
@@ -139,15 +144,16 @@ class WhisperRecogniser:
         context = self._context(requests[0])
         decoded = self._attempt(requests, context)
         for at, request in enumerate(requests):
-            suspect = decoded[at].suspect
-            if request.draft and suspect == "looping":
-                decoded[at] = replace(decoded[at], heard=replace(decoded[at].heard, text=""))
-            if suspect is None or request.draft or context == _FULL:
+            reason = _doubt(decoded[at], request)
+            if reason is None or context == _FULL:
                 continue
             # The full context costs more but seldom loops: worth it for the few that need it.
-            metrics.RETRIED.labels(self.name, suspect).inc()
+            metrics.RETRIED.labels(self.name, reason).inc()
             (decoded[at],) = self._attempt([request], _FULL)
-        return [each.heard for each in decoded]
+        return [
+            replace(each.heard, text="") if each.looping and request.draft else each.heard
+            for each, request in zip(decoded, requests, strict=True)
+        ]
 
     def _attempt(self, requests: Sequence[Request], context: int) -> list[_Decoded]:
         encoded = self._encode([request.audio for request in requests], context)
@@ -216,11 +222,39 @@ class WhisperRecogniser:
             avg_logprob=result.scores[0],
             no_speech_prob=result.no_speech_prob,
         )
-        suspect = None
-        if no_speech(heard):
-            pass  # it will not be believed anyway
-        elif len(result.sequences_ids[0]) >= limit or compression(heard.text) > _MAX_COMPRESSION:
-            suspect = "looping"
-        elif heard.avg_logprob < _RETRY_LOGPROB:
-            suspect = "improbable"
-        return _Decoded(heard, ids, suspect)
+        # What will not be believed anyway needs no second look.
+        looping = not no_speech(heard) and (
+            len(result.sequences_ids[0]) >= limit or compression(heard.text) > _MAX_COMPRESSION
+        )
+        return _Decoded(heard, ids, looping)
+
+
+def _doubt(decoded: _Decoded, request: Request) -> str | None:
+    """Say why an utterance deserves a second look, None when it does not.
+
+    Improbable words do only where they would not be believed: more context does not make them
+    right, but it tells a short answer from a noise.
+    """
+    if request.draft:
+        return None
+    if decoded.looping:
+        return "looping"
+    reason = phantom(decoded.heard, request.speech_seconds)
+    return reason if reason == "improbable" else None
+
+
+def load(context: "ModelContext") -> WhisperRecogniser:
+    """Load the model that a context names.
+
+    Raises:
+        EngineError: The device failed or the directory is damaged.
+    """
+    if context.path is None:
+        raise EngineError("failed", f"The model {context.name} has no files.")
+    return WhisperRecogniser(
+        context.path,
+        name=context.name,
+        device=context.device,
+        threads=context.threads,
+        encoder_context=context.encoder_context,
+    )

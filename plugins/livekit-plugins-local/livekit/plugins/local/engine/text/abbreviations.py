@@ -1,4 +1,4 @@
-"""Full stops that do not end a sentence: titles, initials, `e.g.`, `p. ex.`, `No. 5`."""
+"""Abbreviations: stops that do not end a sentence, and what is said in their place."""
 
 import re
 
@@ -41,6 +41,54 @@ def is_abbreviation(before: str, following: str, language: str) -> bool:
         return True
     introducing = _INTRODUCING.get(language, "")
     return f" {word} " in introducing or f" {lowered} " in introducing
+
+
+# What voices spell or stumble over; what is written the same but said otherwise is not here.
+_EXPANDED = {
+    "en": (
+        (r"\be\.\s?g\.(?:,)?(?=\s)", "for example,"),
+        (r"\bi\.\s?e\.(?:,)?(?=\s)", "that is,"),
+        (r"\b[Nn]o\.\s(?=\d)|№\s?(?=\d)|\bn°\s?(?=\d)", "number "),
+        (r"\bvs\.?(?=\s)", "versus"),
+        (r"\bapprox\.(?=\s)", "approximately"),
+        (r"\bw/o(?=\s)", "without"),
+        (r"\betc\.(?=\s*[,)a-z])", "et cetera"),
+    ),
+    "fr": (
+        (r"\bp\.\s?ex\.(?=\s|,)", "par exemple"),
+        (r"\bc\.?-à-d\.?(?=\s|,)", "c'est-à-dire"),
+        (r"\b[Nn](?:°|º|o\.)\s?(?=\d)|№\s?(?=\d)", "numéro "),
+        (r"\bav\.\s?J\.?-C\.?", "avant Jésus-Christ"),
+        (r"\bapr?\.\s?J\.?-C\.?", "après Jésus-Christ"),
+        (r"\bM\.\s(?=[A-ZÀ-Ý])", "monsieur "),
+        (r"\bMM\.\s(?=[A-ZÀ-Ý])", "messieurs "),
+        (r"\bMmes\s(?=[A-ZÀ-Ý])", "mesdames "),
+        (r"\bMme\.?\s(?=[A-ZÀ-Ý])", "madame "),
+        (r"\bMlle\.?\s(?=[A-ZÀ-Ý])", "mademoiselle "),
+        (r"\bDr\.?\s(?=[A-ZÀ-Ý])", "docteur "),
+        (r"\bPr\.?\s(?=[A-ZÀ-Ý])", "professeur "),
+        (r"\benv\.\s(?=\d)", "environ "),
+        (r"\btél\.(?=\s)", "téléphone"),
+        (r"\bRDV\b|\brdv\b", "rendez-vous"),
+        (r"\bSVP\b|\bsvp\b", "s'il vous plaît"),
+    ),
+}
+_PATTERNS = {
+    language: [(re.compile(pattern), name) for pattern, name in entries]
+    for language, entries in _EXPANDED.items()
+}
+
+
+def expand(text: str, language: str) -> str:
+    """Write out abbreviations that voices would spell.
+
+    Args:
+        text: Any text.
+        language: Two-letter code; only English and French ones are known.
+    """
+    for pattern, name in _PATTERNS.get(language, ()):
+        text = pattern.sub(name, text)
+    return text
 
 
 def drop_stops(text: str, language: str) -> str:

@@ -1,9 +1,9 @@
 """What a text-to-speech engine is to the rest of the engine process."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -57,16 +57,62 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechServer:
+    """A server elsewhere that speaks, OpenAI's way.
+
+    Attributes:
+        url: Base URL, ending in ``/v1``; empty for none.
+        model: Model named in requests.
+        key: API key; empty for none.
+        sample_rate: Rate of its PCM, in Hz, where its answers do not tell.
+    """
+
+    url: str = ""
+    model: str = "tts-1"
+    key: str = field(default="", repr=False)
+    sample_rate: int = 24_000
+
+
+@dataclass(frozen=True, slots=True)
 class EngineContext:
     """What an engine is built with.
 
     Attributes:
         model_dir: Returns the directory of a model that was fetched, by its id.
         threads: How many threads an engine's inference may use.
+        configured: Voice (``engine/name``) per two-letter language, for engines that cannot find
+            out by themselves what they are needed for.
+        data_dir: What the user brought along: ``piper/*.onnx``, ``voices/NAME``, ``chatterbox``.
+        server: For the engine ``openai``.
     """
 
     model_dir: Callable[[str], Path]
     threads: int
+    configured: Mapping[str, str] = field(default_factory=dict)
+    data_dir: Path | None = None
+    server: SpeechServer = field(default_factory=SpeechServer)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do.
+
+    Attributes:
+        voices: Name of each voice to the two-letter languages that it speaks.
+        sample_rate: Rate of its audio, in Hz.
+        streaming: Whether audio comes before a clause is complete.
+        cloning: Whether it can speak with the voice of a sample.
+    """
+
+    voices: Mapping[str, frozenset[str]]
+    sample_rate: int
+    streaming: bool
+    cloning: bool
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """The two-letter languages that some voice speaks."""
+        return frozenset().union(*self.voices.values())
 
 
 class TTSEngine(Protocol):
@@ -113,3 +159,16 @@ class TTSEngine(Protocol):
             EngineError: Synthesis failed; the engine may be used again.
         """
         ...
+
+
+def capabilities(engine: TTSEngine) -> Capabilities:
+    """Return what an engine can do; its voices are known once it has loaded.
+
+    An engine that streams or clones says so with an attribute `streaming` or `cloning`.
+    """
+    return Capabilities(
+        voices=engine.voices(),
+        sample_rate=engine.sample_rate,
+        streaming=bool(getattr(engine, "streaming", False)),
+        cloning=bool(getattr(engine, "cloning", False)),
+    )

@@ -27,6 +27,7 @@ class EspeakEngine:
     name = "espeak"
     sample_rate = 22_050
     version = ""
+    streaming = True
 
     def __init__(self, context: EngineContext) -> None:
         self._path = ""

@@ -5,9 +5,13 @@ from typing import NamedTuple
 
 from livekit.plugins.local.engine.tts import kokoro
 from livekit.plugins.local.engine.tts.base import EngineContext, TTSEngine
+from livekit.plugins.local.engine.tts.chatterbox import ChatterboxEngine
 from livekit.plugins.local.engine.tts.espeak import EspeakEngine
 from livekit.plugins.local.engine.tts.hibari import HibariEngine
 from livekit.plugins.local.engine.tts.kokoro import KokoroEngine
+from livekit.plugins.local.engine.tts.openai import OpenAIEngine
+from livekit.plugins.local.engine.tts.piper import PiperEngine
+from livekit.plugins.local.engine.tts.pocket import PocketEngine
 from livekit.plugins.local.engine.tts.voices import LAST_RESORT
 from livekit.plugins.local.errors import EngineError
 
@@ -27,6 +31,10 @@ class Entry(NamedTuple):
 ENGINES: Mapping[str, Entry] = {
     "hibari": Entry(HibariEngine),
     "kokoro": Entry(KokoroEngine, (kokoro.MODEL, kokoro.VOICES)),
+    "openai": Entry(OpenAIEngine),
+    "piper": Entry(PiperEngine),
+    "pocket": Entry(PocketEngine),
+    "chatterbox": Entry(ChatterboxEngine),
     "espeak": Entry(EspeakEngine),
 }
 

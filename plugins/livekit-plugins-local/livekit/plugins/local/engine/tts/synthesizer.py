@@ -1,40 +1,27 @@
-"""Speaks for all calls: one worker thread per engine, first come, first served."""
+"""Speaks for all calls: from the cache, with the chosen voice, or with one that stands in."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
+from functools import partial
 
+from livekit.plugins.local.engine import metrics
 from livekit.plugins.local.engine.text.speakable import is_speakable, speakable
-from livekit.plugins.local.engine.tts.audio import PcmEncoder
-from livekit.plugins.local.engine.tts.base import Cancellation, TTSEngine
-from livekit.plugins.local.engine.tts.voices import VoiceBook
+from livekit.plugins.local.engine.tts.base import TTSEngine
+from livekit.plugins.local.engine.tts.cache import LONGEST_TEXT, PhraseCache, Recipe
+from livekit.plugins.local.engine.tts.phrase_store import PhraseStore
+from livekit.plugins.local.engine.tts.recovery import Patience
+from livekit.plugins.local.engine.tts.rendition import Clause, Rendition
+from livekit.plugins.local.engine.tts.voices import Choice, VoiceBook
+from livekit.plugins.local.engine.tts.worker import EngineState, VoiceWorker
 from livekit.plugins.local.errors import EngineError
 from livekit.plugins.local.protocol import TTS_SAMPLE_RATE
 
 SPEEDS = (0.5, 2.0)
 """Slowest and fastest rate of speech."""
 
-_STOPPING = "The speech engine is stopping."
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineState:
-    """Whether an engine can speak.
-
-    Attributes:
-        message: One sentence that says why not, empty otherwise.
-        code: Code of the error that a request meets while the engine cannot speak.
-    """
-
-    state: Literal["loading", "ready", "failed"]
-    message: str = ""
-    code: str = "not_ready"
 
 
 class Synthesizer:
@@ -43,46 +30,61 @@ class Synthesizer:
     Args:
         engines: The engines to use.
         configured: Voice (``engine/name``) per two-letter language.
+        cache: What was spoken before; None speaks everything anew.
+        models: Hash of the models of an engine, by its name.
+        patience: How long an engine may take.
+        on_trouble: Is told an engine's name and a sentence, empty when it works again.
     """
 
-    def __init__(self, engines: Iterable[TTSEngine], configured: Mapping[str, str]) -> None:
-        self._engines = {engine.name: engine for engine in engines}
+    def __init__(
+        self,
+        engines: Iterable[TTSEngine],
+        configured: Mapping[str, str],
+        *,
+        cache: PhraseCache | None = None,
+        models: Mapping[str, str] | None = None,
+        patience: Patience | None = None,
+        on_trouble: Callable[[str, str], None] | None = None,
+    ) -> None:
         self._workers = {
-            name: ThreadPoolExecutor(1, thread_name_prefix=f"tts-{name}") for name in self._engines
+            engine.name: VoiceWorker(engine, patience=patience, on_trouble=on_trouble)
+            for engine in engines
         }
-        self._states = {
-            name: EngineState("loading", f"The voice engine {name} is still loading.")
-            for name in self._engines
-        }
-        self._running: set[Cancellation] = set()
-        self.voices = VoiceBook(configured, self._engines)
+        self._cache = cache
+        self._models = models or {}
+        self._flights: dict[str, Rendition] = {}
+        self._closed = False
+        self.voices = VoiceBook(configured, self._workers)
 
     @property
     def states(self) -> Mapping[str, EngineState]:
-        """The state of each engine, by name."""
-        return self._states
+        """Whether each engine has been loaded, by name."""
+        return {name: worker.state for name, worker in self._workers.items()}
 
     async def load(self, name: str) -> None:
         """Load one engine on its thread; `states` tells how it went."""
-        engine = self._engines[name]
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(self._workers[name], engine.load)
-            self.voices.add(name, engine.voices())
-        except EngineError as error:
-            self._states[name] = EngineState("failed", error.message, error.code)
-        except Exception as error:
-            # An engine is foreign code: whatever it raises, the others still work.
-            logger.exception("voice engine %s did not load", name)
-            message = f"The voice engine {name} did not load: {type(error).__name__}: {error}"
-            self._states[name] = EngineState("failed", message, "failed")
-        else:
-            self._states[name] = EngineState("ready")
+        worker = self._workers[name]
+        await worker.load()
+        if worker.state.state == "ready":
+            try:
+                self.voices.add(name, worker.engine.voices())
+            except EngineError as error:
+                worker.state = EngineState("failed", error.message, error.code)
 
     async def synthesize(
-        self, text: str, *, voice: str | None, language: str, speed: float = 1.0
+        self,
+        text: str,
+        *,
+        voice: str | None,
+        language: str,
+        speed: float = 1.0,
+        due: float | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """Speak one clause or sentence.
+
+        An engine that fails before its first audio is stood in for: by another that speaks the
+        language, at last by espeak. A clause that breaks off later ends there, if somebody can
+        speak the next one: what was heard is not said again.
 
         Closing the generator cancels the work at once and does not wait for it: use
         `contextlib.aclosing`, or cancel the task that iterates.
@@ -92,72 +94,128 @@ class Synthesizer:
             voice: ``engine/name``; None for the language's own.
             language: Language code of the text.
             speed: 1.0 is the voice's own rate.
+            due: Time of the event loop at which the caller runs out of audio; None for now.
 
         Yields:
             PCM, s16le mono at `TTS_SAMPLE_RATE`, each chunk as soon as it is made; nothing if
             there is nothing to say.
 
         Raises:
-            EngineError: No such voice or language, the engine is not ready, or it failed.
+            EngineError: No such voice or language, or no engine could speak.
         """
         choice = self.voices.resolve(voice, language)
-        engine = self._ready(choice.engine)
-        if not SPEEDS[0] <= speed <= SPEEDS[1]:
-            raise EngineError(
-                "bad_request", f"speed is {speed}, but must be from {SPEEDS[0]} to {SPEEDS[1]}."
-            )
-        text = speakable(text)
+        text = _checked(text, choice.language, speed)
         if not is_speakable(text):
             return
-        loop = asyncio.get_running_loop()
-        chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
-        cancel = Cancellation()
+        if due is None:
+            due = asyncio.get_running_loop().time()
+        choices = [choice, *self.voices.stand_ins(choice)]
+        failure: EngineError | None = None
+        for each in choices:
+            patient = each is choices[-1]
+            spoke = False
+            try:
+                async with aclosing(self._speak(each, text, speed, due, patient=patient)) as audio:
+                    async for pcm in audio:
+                        if not spoke and each is not choice:
+                            metrics.STAND_INS.labels(choice.engine, each.engine).inc()
+                        spoke = True
+                        yield pcm
+                return
+            except EngineError as error:
+                if spoke and len(choices) > 1 and not self._closed:
+                    metrics.CLAUSES_CUT.labels(each.engine).inc()
+                    logger.warning("a clause broke off: %s", error.message)
+                    return
+                # What the chosen voice said of it helps more than what the last resort did.
+                failure = failure or error
+                if spoke or self._closed:
+                    break
+        assert failure
+        raise failure
 
-        def put(chunk: bytes | None) -> None:
-            # The loop may be gone by now, and with it the listener.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(chunks.put_nowait, chunk)
+    async def declare(
+        self, text: str, *, language: str, speed: float, store: PhraseStore | None
+    ) -> None:
+        """Have a clause ready that will be said often, with the language's own voice.
 
-        def work() -> None:
-            encoder = PcmEncoder(engine.sample_rate, TTS_SAMPLE_RATE)
-            for samples in engine.synthesize(
-                text, voice=choice.voice, language=choice.language, speed=speed, cancel=cancel
-            ):
-                put(encoder.encode(samples))
-            put(encoder.finish())
+        Args:
+            text: The clause.
+            language: Language code.
+            speed: Rate of speech.
+            store: Where it is kept for the next engine: only for text that is not about anybody.
 
-        self._running.add(cancel)
-        job = self._workers[choice.engine].submit(work)
-        job.add_done_callback(lambda _: put(None))
-        try:
-            while (chunk := await chunks.get()) is not None:
-                if chunk:
-                    yield chunk
-            if cancel.cancelled:
-                raise EngineError("not_ready", _STOPPING)
-            job.result()
-        except EngineError:
-            raise
-        except Exception as error:
-            logger.exception("voice engine %s failed", choice.engine)
-            raise EngineError(
-                "failed", f"The voice engine {choice.engine} failed: {type(error).__name__}."
-            ) from error
-        finally:
-            self._running.discard(cancel)
-            cancel.cancel()
-            job.cancel()
+        Raises:
+            EngineError: As `synthesize`.
+        """
+        choice = self.voices.resolve(None, language)
+        text = _checked(text, choice.language, speed)
+        if self._cache is None or not is_speakable(text):
+            return
+        key = self._recipe(choice, text, speed).key
+        audio = await asyncio.to_thread(store.read, key) if store else None
+        if audio is None:
+            due = asyncio.get_running_loop().time()
+            async with aclosing(self._speak(choice, text, speed, due, patient=True)) as speech:
+                audio = b"".join([pcm async for pcm in speech])
+            if store:
+                await asyncio.to_thread(store.write, key, audio)
+        self._cache.put(key, audio, keep=True)
 
     def close(self) -> None:
         """Cancel all work; running and later requests end with an error."""
-        self._states = dict.fromkeys(self._engines, EngineState("failed", _STOPPING))
-        for cancel in self._running:
-            cancel.cancel()
+        self._closed = True
         for worker in self._workers.values():
-            worker.shutdown(wait=False, cancel_futures=True)
+            worker.close()
 
-    def _ready(self, name: str) -> TTSEngine:
-        state = self._states[name]
-        if state.state != "ready":
-            raise EngineError(state.code, state.message, retryable=state.state == "loading")
-        return self._engines[name]
+    async def _speak(
+        self, choice: Choice, text: str, speed: float, due: float, *, patient: bool
+    ) -> AsyncGenerator[bytes, None]:
+        """Speak with one voice, or repeat what it said before."""
+        worker = self._workers[choice.engine]
+        key = ""
+        rendition: Rendition | None = None
+        if self._cache and len(text) <= LONGEST_TEXT and worker.state.state == "ready":
+            key = self._recipe(choice, text, speed).key
+            if audio := self._cache.get(key):
+                metrics.CACHE_LOOKUPS.labels("hit").inc()
+                yield audio
+                return
+            rendition = self._flights.get(key)
+            metrics.CACHE_LOOKUPS.labels("joined" if rendition else "miss").inc()
+        if rendition is None:
+            clause = Clause(text, choice.voice, choice.language, speed)
+            rendition = worker.speak(clause, due, patient=patient)
+            if key and not rendition.ended:
+                self._flights[key] = rendition
+                rendition.on_end = partial(self._landed, key)
+        rendition.due = min(rendition.due, due)
+        async with aclosing(rendition.listen()) as speech:
+            async for pcm in speech:
+                yield pcm
+
+    def _landed(self, key: str, rendition: Rendition) -> None:
+        self._flights.pop(key, None)
+        if rendition.error is None and self._cache:
+            self._cache.put(key, rendition.audio)
+
+    def _recipe(self, choice: Choice, text: str, speed: float) -> Recipe:
+        engine = self._workers[choice.engine].engine
+        return Recipe(
+            engine=engine.name,
+            version=engine.version,
+            model=self._models.get(engine.name, ""),
+            voice=choice.voice,
+            language=choice.language,
+            speed=speed,
+            sample_rate=TTS_SAMPLE_RATE,
+            text=text,
+        )
+
+
+def _checked(text: str, language: str, speed: float) -> str:
+    if not SPEEDS[0] <= speed <= SPEEDS[1]:
+        raise EngineError(
+            "bad_request", f"speed is {speed}, but must be from {SPEEDS[0]} to {SPEEDS[1]}."
+        )
+    return speakable(text, language)

@@ -87,6 +87,33 @@ class VoiceBook:
             )
         return Choice(engine, voice, language)
 
+    def stand_ins(self, choice: Choice) -> list[Choice]:
+        """Return who else speaks the language of a choice, in the order in which to ask them.
+
+        Other engines come first, each with its configured voice, a voice of the same name, or its
+        first one; then the last resort.
+        """
+        found: list[Choice] = []
+        for engine in sorted(self._voices, key=lambda name: name == LAST_RESORT):
+            names = [
+                name
+                for name, languages in self._voices[engine].items()
+                if choice.language in languages
+            ]
+            if engine == choice.engine or not names:
+                continue
+            own = self._configured.get(choice.language)
+            best = min(
+                names,
+                key=lambda name: (
+                    f"{engine}/{name}" != own,
+                    name != choice.language,
+                    not name.endswith(choice.voice),
+                ),
+            )
+            found.append(Choice(engine, best, choice.language))
+        return found
+
     def _last_resort(self, language: str) -> Choice:
         voices = self._voices.get(LAST_RESORT)
         if LAST_RESORT not in self._engines or (voices is not None and language not in voices):

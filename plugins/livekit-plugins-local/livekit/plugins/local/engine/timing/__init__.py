@@ -1,0 +1,1 @@
+"""When each word is said, for voices that do not tell."""
