@@ -156,9 +156,13 @@ def guard_against_failures(
     closing: set[asyncio.Task[None]] = set()
     trouble = TroubleNotice(session, lambda: voice.language)
 
-    # The rest of that reply is lost: it cannot be told what of it was heard.
+    # The rest of that reply is lost: it cannot be told what of it was heard. The language model may
+    # still be writing it, and until it is over neither the notice nor another answer has its turn.
     @voice.on("broken_off")
     def _admit() -> None:
+        speech = session.current_speech
+        if speech and speech.allow_interruptions:
+            speech.interrupt()
         trouble.say()
 
     @session.on("error")

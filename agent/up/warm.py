@@ -17,6 +17,7 @@ IMPORTS = (
     "livekit.agents",
     # What the framework has its own fork server do for the job processes.
     "livekit.agents.ipc._preload",
+    "livekit.plugins.deepgram",
     "livekit.plugins.openai",
     "aiohttp.web",
     "dotenv",

@@ -137,7 +137,7 @@ for name in sys.argv[1:]:
     importlib.import_module(name)
 before = set(sys.modules)
 import agent.cli, agent.worker
-ours = ("agent", "livekit.plugins.local")
+ours = ("agent", "livekit.plugins.kyutai", "livekit.plugins.local")
 modules = {name for name in sys.modules if name.partition(".")[0] not in sys.stdlib_module_names}
 project = {name for name in modules if f"{name}.".startswith(tuple(f"{each}." for each in ours))}
 print(sorted(project & before), sorted(modules - project - before))

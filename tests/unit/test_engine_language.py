@@ -61,7 +61,7 @@ def request(seconds: float, *, settled: bool) -> Request:
 
 @pytest.mark.parametrize(
     ("french", "seconds", "chosen"),
-    [(0.85, 1.2, "fr"), (0.75, 3.0, "en"), (0.99, 0.6, "en"), (0.1, 3.0, "en")],
+    [(0.85, 1.0, "fr"), (0.65, 1.4, "fr"), (0.75, 1.0, "en"), (0.55, 3.0, "en"), (0.99, 0.6, "en")],
 )
 def test_a_settled_language_is_left_for_one_clear_sentence(
     french: float, seconds: float, chosen: str

@@ -7,10 +7,9 @@ from livekit.plugins.local.engine.stt.base import Request, Transcription
 # Measured on two languages: from this much speech on, detection is right in 99 of 100 cases.
 _SURE_SECONDS = 1.5
 _SURE_PROBABILITY = 0.8
-# What it takes to leave a language that has been heard clearly. Not more: a short question that is
-# decoded in the wrong language comes out translated, and looks like any other.
-_OTHER_SECONDS = 0.8
-_OTHER_PROBABILITY = 0.8
+# What it takes to leave a language that has been heard clearly: seconds and probability. Not more:
+# a short question decoded in the wrong language comes out translated, and looks like any other.
+_OTHER = ((0.8, 0.8), (1.25, 0.6))
 # Words that fit the language as badly as this, in a whole utterance, are often in another one.
 _MISFIT_LOGPROB = -1.0
 
@@ -60,7 +59,7 @@ def choose(scores: dict[str, float], request: Request) -> tuple[str, float]:
     probability = among[best] / total
     seconds = request.speech_seconds
     if request.settled:
-        other = seconds >= _OTHER_SECONDS and probability >= _OTHER_PROBABILITY
+        other = any(seconds >= least and probability >= sure for least, sure in _OTHER)
     else:
         other = seconds >= _SURE_SECONDS or probability >= _SURE_PROBABILITY
     if other or best == request.current:
