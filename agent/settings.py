@@ -119,7 +119,7 @@ class Settings(BaseSettings):
         description="Speech recognition model: `whisper-base`, `whisper-tiny.en`, "
         "`whisper-large-v3-turbo`, or `moonshine-tiny-en` (English, fast)",
     )
-    stt_beam_size: int = Field(5, ge=1, le=10, description="Beam width of final transcripts")
+    stt_beam_size: int = Field(2, ge=1, le=10, description="Beam width of final transcripts")
     stt_encoder_context: Literal["auto", "full"] = Field(
         "auto",
         description="What the recogniser encodes: `auto` little more than the utterance where that "

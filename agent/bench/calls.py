@@ -1,8 +1,8 @@
 """Several callers at once: one engine against as many processes with a model each."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Calls:
         final_ms: Flush to final transcript.
         longest_wait_ms: Per call, the longest of these.
         starved: Calls of which some clip got no final transcript.
-        megabytes_one: Memory of the engine when one caller had spoken.
+        megabytes_one: Most memory of the engine while one caller spoke.
         megabytes_all: Most memory of the engine while all spoke.
         baseline_megabytes: Memory of the baseline's processes together.
     """
@@ -70,22 +70,18 @@ async def place_calls(
         recording = await asyncio.to_thread(read_recording, clip.path)
         return await ours.hear(stage(recording), clip.language)
 
-    first = clips[0]
-    await hear(first)
-    one = engine.usage.megabytes if engine.usage else None
-    peak = _Peak(engine.usage)
-    watching = asyncio.create_task(peak.watch())
-    try:
+    alone, together = _Peak(engine.usage), _Peak(engine.usage)
+    async with alone.watched():
+        await _all(OURS, clips, [hear])
+    async with together.watched():
         heard = await _all(OURS, clips, [hear] * count)
-    finally:
-        await stop_tasks([watching])
     async with AsyncExitStack() as stack:
         processes = [BaselineProcess(model) for _ in range(count)]
         for process in processes:
             stack.push_async_callback(process.aclose)
         await asyncio.gather(*(process.start() for process in processes))
         plain = await _all(BASELINE, clips, [_baseline(process) for process in processes])
-        together = sum(Usage(process.pid).megabytes for process in processes)
+        plain_megabytes = sum(Usage(process.pid).megabytes for process in processes)
     delay, other = _delays(heard), _delays(plain)
     return Calls(
         calls=count,
@@ -102,9 +98,9 @@ async def place_calls(
         ],
         # Where the VAD heard nothing nobody asked, so nobody waited.
         starved=sum(any(row.vad_ends and not row.text for row in call) for call in heard),
-        megabytes_one=one,
-        megabytes_all=peak.megabytes,
-        baseline_megabytes=together,
+        megabytes_one=alone.megabytes,
+        megabytes_all=together.megabytes,
+        baseline_megabytes=plain_megabytes,
     )
 
 
@@ -119,7 +115,16 @@ class _Peak:
         self.megabytes: float | None = None
         self._usage = usage
 
-    async def watch(self) -> None:
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Watch while the block runs."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            await stop_tasks([watching])
+
+    async def _watch(self) -> None:
         while self._usage:
             self.megabytes = max(self.megabytes or 0.0, self._usage.megabytes)
             await asyncio.sleep(_SAMPLE_SECONDS)

@@ -57,7 +57,7 @@ async def test_all_callers_are_heard_by_both(tmp_path: Path, baselines: type[Fak
     log: list[str] = []
     outcome = await place_calls(3, clips, engine, FakeOurs(log, lambda *_: []), tmp_path)
     # One call alone comes first, to know what it takes.
-    assert len(log) == 1 + 3 * CLIPS_PER_CALL
+    assert len(log) == (1 + 3) * CLIPS_PER_CALL
     assert outcome.calls == 3
     assert outcome.delay_ms.count == outcome.baseline_delay_ms.count == 3 * CLIPS_PER_CALL
     assert outcome.delay_ms.p95 == pytest.approx(500, abs=30)
@@ -74,7 +74,7 @@ async def test_a_call_without_an_answer_is_starved(
 ) -> None:
     clips = [spoken(tmp_path, "en_0", "hello there")]
     ours = FakeOurs([], lambda *_: [])
-    heard = iter([hearing("hello", 2.0)] * 5 + [Hearing(asked=[1.0], vad_ends=1)] * 2)
+    heard = iter([hearing("hello", 2.0)] * 8 + [Hearing(asked=[1.0], vad_ends=1)] * 2)
 
     async def hear(scene: Scene, language: str) -> Hearing:
         return next(heard)

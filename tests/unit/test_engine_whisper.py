@@ -12,7 +12,7 @@ from livekit.plugins.local.engine.device import Device
 from livekit.plugins.local.engine.stt import prompts as prompts_module
 from livekit.plugins.local.engine.stt import whisper as whisper_module
 from livekit.plugins.local.engine.stt.base import BatchingModel, Request
-from livekit.plugins.local.engine.stt.looping import compression, token_limit
+from livekit.plugins.local.engine.stt.looping import compression, repeats, token_limit
 from livekit.plugins.local.engine.stt.whisper import WhisperRecogniser
 from livekit.plugins.local.engine.stt.words import align
 from livekit.plugins.local.errors import EngineError
@@ -130,13 +130,15 @@ def test_it_is_a_model_that_can_do_batches(ear: WhisperRecogniser) -> None:
 @pytest.mark.parametrize(
     ("seconds", "draft", "context"),
     [
-        (0.5, False, 15),
+        (0.5, False, 10),
+        (7.4, False, 10),
+        (7.5, False, 12),
         (12.4, False, 15),
         (12.5, False, 20),
-        (17.5, False, 30),
+        (17.5, False, 25),
         (30, False, 30),
-        (3, True, 10),
-        (8, True, 15),
+        (3, True, 8),
+        (8, True, 12),
     ],
 )
 def test_the_context_is_little_more_than_the_utterance(
@@ -157,7 +159,7 @@ def test_the_full_context_on_request_and_on_a_gpu(
 
 def test_only_equal_shapes_searches_and_prompts_share_a_call(ear: WhisperRecogniser) -> None:
     key = ear.batch_key(speech(2, beam_size=5))
-    assert key == ear.batch_key(speech(9, beam_size=5, current="fr", candidates=LANGUAGES))
+    assert key == ear.batch_key(speech(7, beam_size=5, current="fr", candidates=LANGUAGES))
     for other in (
         speech(14, beam_size=5),
         speech(2, beam_size=1),
@@ -187,8 +189,8 @@ def test_a_batch_has_a_prompt_and_an_answer_for_each(
 
 @pytest.mark.parametrize(
     "answer",
-    [Answer(" a" * 40), Answer(" no no" * 30)],
-    ids=["too long", "repeats itself"],
+    [Answer(" a" * 40), Answer(" no no" * 30), Answer(" i am so i am so")],
+    ids=["too long", "repeats itself", "says it again"],
 )
 def test_what_repeats_itself_is_tried_again_with_the_full_context(
     ear: WhisperRecogniser, fake: FakeModel, answer: Answer
@@ -196,7 +198,7 @@ def test_what_repeats_itself_is_tried_again_with_the_full_context(
     fake.answers = [Answer(" fine"), answer, Answer(" better")]
     heard = ear.transcribe_batch([speech(2), speech(2)])
     assert [each.text for each in heard] == ["fine", "better"]
-    assert [shape[::2] for shape in fake.shapes] == [(2, 1500), (1, 3000)]
+    assert [shape[::2] for shape in fake.shapes] == [(2, 1000), (1, 3000)]
 
 
 def test_a_short_answer_is_heard_again_before_it_is_taken_for_a_noise(
@@ -205,7 +207,7 @@ def test_a_short_answer_is_heard_again_before_it_is_taken_for_a_noise(
     fake.answers = [Answer(" nevermind", -1.5), Answer(" Never mind.", -0.8)]
     (heard,) = ear.transcribe_batch([speech(2, speech_seconds=0.4)])
     assert heard.text == "Never mind."
-    assert [shape[::2] for shape in fake.shapes] == [(1, 1500), (1, 3000)]
+    assert [shape[::2] for shape in fake.shapes] == [(1, 1000), (1, 3000)]
 
 
 @pytest.mark.parametrize(
@@ -345,6 +347,27 @@ def test_repetition_compresses_well() -> None:
     assert compression("") == 0
     assert compression("Is the door locked? " * 10) > 2.4
     assert compression("The quick brown fox jumps over the lazy dog.") < 2.4
+
+
+@pytest.mark.parametrize(
+    ("text", "again"),
+    [
+        ("Is the front door locked? Is the front door locked?", True),
+        ("no no no", True),
+        ("It is very, very good.", False),
+        ("no no", False),
+        ("I said that I said it", False),
+        ("so it goes so it goes on", False),
+        ("", False),
+    ],
+)
+def test_words_said_again_at_the_end(text: str, again: bool) -> None:
+    assert repeats(text) is again
+
+
+def test_loading_claims_the_memory_of_a_whole_batch(fake: FakeModel) -> None:
+    load(CPU, batch=4)
+    assert fake.shapes == [(4, 80, 1500)]
 
 
 def test_a_mark_that_stands_alone_goes_with_the_word_before(ear: WhisperRecogniser) -> None:

@@ -46,7 +46,7 @@ class EngineConfig:
     device: str = "auto"
     stt_model: str = "whisper-base"
     languages: tuple[str, ...] = ()
-    stt_beam_size: int = 5
+    stt_beam_size: int = 2
     encoder_context: EncoderContext = "auto"
     voices: dict[str, str] = field(
         default_factory=lambda: {"en": "hibari/heart", "fr": "kokoro/ff_siwis"}

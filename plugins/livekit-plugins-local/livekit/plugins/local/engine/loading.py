@@ -119,7 +119,12 @@ class Speech:
         path = None if packaged else await self._fetch(STT, config.stt_model)
         self.readiness.set(STT, Component("loading"))
         context = ModelContext(
-            config.stt_model, path, device, config.threads, config.encoder_context
+            config.stt_model,
+            path,
+            device,
+            config.threads,
+            config.encoder_context,
+            batch=_BATCH[device.kind],
         )
         model = await asyncio.to_thread(family.load, context)
         require_languages(model, config.languages)

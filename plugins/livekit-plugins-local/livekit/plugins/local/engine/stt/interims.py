@@ -6,7 +6,7 @@ from livekit.plugins.local.engine.stt.agreement import Agreement
 _FIRST_SECONDS = 0.35
 _PERIOD_SECONDS = 0.5
 # So little speech is often not believed; a moment later there is enough of it.
-_AGAIN_SECONDS = 0.15
+_AGAIN_SECONDS = 0.1
 # Interims of one call may take this share of the model's time, so that many calls show fewer.
 _SHARE = 0.4
 _LONGEST_PERIOD = 4.0

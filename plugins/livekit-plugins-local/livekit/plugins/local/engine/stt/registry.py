@@ -23,6 +23,7 @@ class ModelContext:
         device: Where it should run; a family that has no code for a GPU runs on the CPU.
         threads: Threads per inference, on a CPU.
         encoder_context: See `EngineConfig`.
+        batch: How many utterances may share a call.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ModelContext:
     device: Device
     threads: int
     encoder_context: EncoderContext
+    batch: int = 1
 
 
 class LoadedModel(SpeechModel, Protocol):

@@ -38,8 +38,9 @@ __all__ = ["Recogniser", "SttStream"]
 
 Emit = Callable[[dict[str, Any]], Awaitable[None]]
 
-# Silence after which the utterance is decoded on speculation; shorter pauses are mostly breaths.
-SPECULATE_SECONDS = 0.15
+# Silence after which the utterance is decoded on speculation, four windows of voice activity;
+# shorter pauses are mostly breaths.
+SPECULATE_SECONDS = 0.12
 # The model hears at most 30 s: from here on the next pause seals what was said, and at the limit
 # it is cut between two words.
 SEAL_SECONDS = 20.0
@@ -255,7 +256,7 @@ class SttStream:
             self._interims.dropped()
             return
         self._interims.answered(asyncio.get_running_loop().time() - began)
-        if phantom(heard, speech_seconds) or not heard.text:
+        if phantom(heard, speech_seconds, draft=True) or not heard.text:
             self._interims.came_to_nothing()
             return
         text = joined(self._sealed, self._interims.show(heard.text))
