@@ -156,6 +156,18 @@ async def test_long_speech_is_sealed_and_loses_no_sample(ears: Ears) -> None:
     assert final["start"] == 0
 
 
+async def test_speech_of_ten_seconds_is_sealed_at_a_good_pause(ears: Ears) -> None:
+    ears.stream._preflight_wanted = True
+    await ears.hear(loud(11), quiet(0.3))
+    # The turn may be over, so the language model is asked as early as otherwise.
+    assert await ears.next() == {**ears.said[0], "type": "preflight", "text": str(11 * SECOND)}
+    await ears.hear(loud(1), quiet(0.3))
+    final = await ears.final()
+    assert final["text"] == f"{11 * SECOND} {SECOND}"
+    assert [seconds < 12 for seconds, _ in ears.model.requests] == [True, True]
+    assert (final["start"], final["end"]) == (0, pytest.approx(12.5, abs=0.1))
+
+
 async def test_speech_without_a_pause_is_sealed_too(ears: Ears) -> None:
     await ears.hear(loud(62), quiet(0.3))
     final = await ears.final()
@@ -223,10 +235,11 @@ async def test_the_first_interim_is_asked_for_within_half_a_second_of_speech(ear
 
 async def test_an_interim_that_is_not_believed_is_followed_by_another_soon(ears: Ears) -> None:
     ears.stream._interim_wanted = True
-    ears.model.answer = {"avg_logprob": -1.2}
+    ears.model.answer = {"no_speech_prob": 0.7}
     await ears.hear(loud(0.45))
     await ears.decoded(1)
     assert ears.said == []
+    ears.model.answer = {}
     await ears.hear(loud(0.25))
     assert (await ears.next())["type"] == "interim"
 

@@ -192,30 +192,39 @@ def test_a_batch_has_a_prompt_and_an_answer_for_each(
     [Answer(" a" * 40), Answer(" no no" * 30), Answer(" i am so i am so")],
     ids=["too long", "repeats itself", "says it again"],
 )
-def test_what_repeats_itself_is_tried_again_with_the_full_context(
+def test_what_repeats_itself_is_tried_again_with_more_context(
     ear: WhisperRecogniser, fake: FakeModel, answer: Answer
 ) -> None:
     fake.answers = [Answer(" fine"), answer, Answer(" better")]
     heard = ear.transcribe_batch([speech(2), speech(2)])
     assert [each.text for each in heard] == ["fine", "better"]
-    assert [shape[::2] for shape in fake.shapes] == [(2, 1000), (1, 3000)]
+    assert [shape[::2] for shape in fake.shapes] == [(2, 1000), (1, 1500)]
+
+
+def test_what_goes_on_repeating_itself_gets_the_full_context(
+    ear: WhisperRecogniser, fake: FakeModel
+) -> None:
+    fake.answers = [Answer(" no no" * 30), Answer(" no no" * 30), Answer(" better")]
+    (heard,) = ear.transcribe_batch([speech(2)])
+    assert heard.text == "better"
+    assert [shape[::2] for shape in fake.shapes] == [(1, 1000), (1, 1500), (1, 3000)]
 
 
 def test_a_short_answer_is_heard_again_before_it_is_taken_for_a_noise(
     ear: WhisperRecogniser, fake: FakeModel
 ) -> None:
     fake.answers = [Answer(" nevermind", -1.5), Answer(" Never mind.", -0.8)]
-    (heard,) = ear.transcribe_batch([speech(2, speech_seconds=0.4)])
+    (heard,) = ear.transcribe_batch([speech(2, speech_seconds=0.35)])
     assert heard.text == "Never mind."
-    assert [shape[::2] for shape in fake.shapes] == [(1, 1000), (1, 3000)]
+    assert [shape[::2] for shape in fake.shapes] == [(1, 1000), (1, 1500)]
 
 
 @pytest.mark.parametrize(
     ("answer", "request_"),
     [
         (Answer(" x", -1.5), speech(2)),
-        (Answer(" x", -1.5), speech(2, speech_seconds=0.4, draft=True)),
-        (Answer(" x", -0.9), speech(2, speech_seconds=0.4)),
+        (Answer(" x", -1.5), speech(2, speech_seconds=0.35, draft=True)),
+        (Answer(" x", -0.9), speech(2, speech_seconds=0.35)),
         (Answer(" no no" * 30), speech(2, draft=True)),
         (Answer(" no no" * 30, -1.5, 0.7), speech(2)),
         (Answer(" no no" * 30), speech(28)),

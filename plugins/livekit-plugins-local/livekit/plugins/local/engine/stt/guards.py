@@ -8,9 +8,7 @@ from livekit.plugins.local.engine.stt.base import Transcription
 
 _NO_SPEECH = 0.6
 _LOGPROB = -1.0
-_SHORT_SECONDS = 0.5
-# Of an utterance that goes on: it will be longer.
-_SHORT_DRAFT_SECONDS = 0.44
+_SHORT_SECONDS = 0.4
 
 
 def no_speech(heard: Transcription) -> bool:
@@ -18,19 +16,17 @@ def no_speech(heard: Transcription) -> bool:
     return heard.no_speech_prob > _NO_SPEECH
 
 
-def phantom(heard: Transcription, speech_seconds: float, *, draft: bool = False) -> str | None:
+def phantom(heard: Transcription, speech_seconds: float) -> str | None:
     """Say why a transcript is not believed, or None when it is.
 
     Args:
         heard: What the model returned.
         speech_seconds: How much speech voice activity detection found in the utterance.
-        draft: The utterance goes on.
     """
     if speech_seconds <= 0:
         return "no_voice"
     if no_speech(heard):
         return "no_speech"
-    short = _SHORT_DRAFT_SECONDS if draft else _SHORT_SECONDS
-    if heard.avg_logprob < _LOGPROB and speech_seconds < short:
+    if heard.avg_logprob < _LOGPROB and speech_seconds < _SHORT_SECONDS:
         return "improbable"
     return None

@@ -41,9 +41,11 @@ Emit = Callable[[dict[str, Any]], Awaitable[None]]
 # Silence after which the utterance is decoded on speculation, four windows of voice activity;
 # shorter pauses are mostly breaths.
 SPECULATE_SECONDS = 0.12
-# The model hears at most 30 s: from here on the next pause seals what was said, and at the limit
-# it is cut between two words.
-SEAL_SECONDS = 20.0
+# The model hears at most 30 s, and takes the longer the more it hears: what was said is sealed at
+# the next good pause, later at the next pause, and at the limit it is cut between two words.
+SEAL_SECONDS = 10.0
+GOOD_PAUSE_SECONDS = 0.25
+HURRY_SECONDS = 20.0
 MAX_SECONDS = 28.0
 # A client in a hurry gives up by itself.
 _LEAST_PATIENCE = 4.5
@@ -137,7 +139,7 @@ class SttStream:
         if not utterance.speech:
             return
         pause = utterance.silence >= SPECULATE_SECONDS
-        if utterance.seconds > MAX_SECONDS or (utterance.seconds > SEAL_SECONDS and pause):
+        if self._seal_due():
             if not pause:
                 utterance.cut()
             await self._seal()
@@ -147,6 +149,14 @@ class SttStream:
         elif self._interim_due():
             self._interims.asked(utterance.position)
             self._interim = _courtesy(self._show_interim())
+
+    def _seal_due(self) -> bool:
+        seconds, pause = self._utterance.seconds, self._utterance.silence
+        return (
+            seconds > MAX_SECONDS
+            or (seconds > HURRY_SECONDS and pause >= SPECULATE_SECONDS)
+            or (seconds > SEAL_SECONDS and pause >= GOOD_PAUSE_SECONDS)
+        )
 
     def _interim_due(self) -> bool:
         utterance = self._utterance
@@ -223,6 +233,11 @@ class SttStream:
         if self._sealed_start is None:
             self._sealed_start = self._utterance.span[0]
         self._drop_interim()
+        guess = self._guess
+        if guess and guess.job and guess.announcement:
+            # The turn may be over: the language model should know as early as otherwise.
+            self._recogniser.scheduler.promote(guess.job, Priority.FINAL)
+            await asyncio.wait({guess.announcement})
         heard = await self._final()
         if heard:
             self._sealed.append(heard)
@@ -256,7 +271,7 @@ class SttStream:
             self._interims.dropped()
             return
         self._interims.answered(asyncio.get_running_loop().time() - began)
-        if phantom(heard, speech_seconds, draft=True) or not heard.text:
+        if phantom(heard, speech_seconds) or not heard.text:
             self._interims.came_to_nothing()
             return
         text = joined(self._sealed, self._interims.show(heard.text))

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _CONTEXTS = (10, 12, 15, 20, 25, 30)
 _DRAFT_CONTEXTS = (8, *_CONTEXTS)
 _FULL = 30
+# With so much of it, the base model hardly ever repeats itself.
+_CALM = 15
 # Silence that must follow the speech inside the context; less makes the decoder loop.
 _MARGIN_SECONDS = 2.56
 _MAX_COMPRESSION = 2.4
@@ -150,12 +152,12 @@ class WhisperRecogniser:
         context = self._context(requests[0])
         decoded = self._attempt(requests, context)
         for at, request in enumerate(requests):
-            reason = _doubt(decoded[at], request)
-            if reason is None or context == _FULL:
-                continue
-            # The full context costs more but seldom loops: worth it for the few that need it.
-            metrics.RETRIED.labels(self.name, reason).inc()
-            (decoded[at],) = self._attempt([request], _FULL)
+            for wider in self._retries(context):
+                reason = _doubt(decoded[at], request)
+                if reason is None:
+                    break
+                metrics.RETRIED.labels(self.name, reason).inc()
+                (decoded[at],) = self._attempt([request], wider)
         return [
             replace(each.heard, text="") if each.looping and request.draft else each.heard
             for each, request in zip(decoded, requests, strict=True)
@@ -203,6 +205,11 @@ class WhisperRecogniser:
         wanted = min(len(request.audio) / STT_SAMPLE_RATE + _MARGIN_SECONDS, _FULL)
         sizes = self._draft_contexts if request.draft else self._contexts
         return next(size for size in sizes if size >= wanted)
+
+    @staticmethod
+    def _retries(context: int) -> list[int]:
+        """Return the contexts in which to try again: they cost more, but loop less."""
+        return [wider for wider in (_CALM, _FULL) if wider > context]
 
     def _encode(self, audios: Sequence[Samples], context: int) -> StorageView:
         features = np.stack([spectrogram(self._features, audio, context) for audio in audios])
