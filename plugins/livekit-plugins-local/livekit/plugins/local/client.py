@@ -20,8 +20,6 @@ _HTTP_STATUS = {
     "overloaded": 503,
     "not_ready": 503,
     "failed": 500,
-    "device": 500,
-    "missing_package": 500,
 }
 
 

@@ -1,9 +1,11 @@
 """Choosing the processor on which models run, and saying clearly when it cannot be had."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ctranslate2
-from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.errors import EngineError, engine_error
+
+AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,48 +23,60 @@ class Device:
     compute_type: str
 
 
-def choose_device(wanted: str) -> Device:
+def choose_device(wanted: str, compute_type: str = AUTO) -> Device:
     """Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     ``auto`` takes the first usable GPU and otherwise the CPU, without complaint.
 
+    Args:
+        wanted: The device.
+        compute_type: CTranslate2's name of a compute type; ``auto`` takes the fastest that the
+            device supports. Whatever a model was saved in, it is converted as it is loaded.
+
     Raises:
-        EngineError: A GPU was asked for and is missing or too old.
+        EngineError: A GPU was asked for and is missing or too old, or the device does not support
+            the compute type.
     """
     kind, _, number = wanted.partition(":")
     if kind == "cpu":
-        return Device("cpu", 0, "int8")
+        return _typed(Device("cpu", 0, "int8"), compute_type)
     try:
-        return _gpu(int(number or 0), wanted)
+        device = _gpu(int(number or 0), wanted)
     except EngineError:
-        if wanted == "auto":
-            return Device("cpu", 0, "int8")
-        raise
+        if wanted != AUTO:
+            raise
+        device = Device("cpu", 0, "int8")
+    return _typed(device, compute_type)
+
+
+def _typed(device: Device, compute_type: str) -> Device:
+    """Return the device with the compute type that was asked for."""
+    if compute_type == AUTO:
+        return device
+    supported = ctranslate2.get_supported_compute_types(device.kind, device.index)
+    if compute_type not in supported:
+        raise engine_error(
+            "compute_type",
+            wanted=compute_type,
+            device="GPU" if device.kind == "cuda" else "CPU",
+            supported=", ".join(sorted(supported)),
+        )
+    return replace(device, compute_type=compute_type)
 
 
 def _gpu(index: int, wanted: str) -> Device:
     count = ctranslate2.get_cuda_device_count()
     if index >= count:
         found = "none was found" if count == 0 else f"only {count} were found"
-        raise EngineError(
-            "device",
-            f"DEVICE={wanted} asks for a GPU, but {found}; check the NVIDIA driver, "
-            "or set DEVICE=cpu.",
-        )
+        raise engine_error("no_cuda", wanted=wanted, found=found)
     try:
         types = ctranslate2.get_supported_compute_types("cuda", index)
     except (RuntimeError, ValueError) as error:
-        raise EngineError(
-            "device",
-            f"DEVICE={wanted} cannot be used ({error}); update the NVIDIA driver, "
-            "or set DEVICE=cpu.",
-        ) from None
+        raise engine_error("gpu_unusable", wanted=wanted, reason=error) from None
     for compute_type in ("float16", "int8_float32", "float32"):
         if compute_type in types:
             return Device("cuda", index, compute_type)
-    raise EngineError(
-        "device", f"DEVICE={wanted} is a GPU too old for these models; set DEVICE=cpu."
-    )
+    raise engine_error("gpu_too_old", wanted=wanted)
 
 
 def explain_device_failure(error: RuntimeError, device: Device) -> EngineError | None:
@@ -71,13 +85,5 @@ def explain_device_failure(error: RuntimeError, device: Device) -> EngineError |
     if device.kind != "cuda" or "CUDA" not in text.upper():
         return None
     if "out of memory" in text.lower():
-        return EngineError(
-            "device",
-            f"The GPU {device.index} is out of memory; stop what else uses it, choose a smaller "
-            "STT_MODEL, or set DEVICE=cpu.",
-            # Others may let go of theirs, and a batch is tried again one by one.
-            retryable=True,
-        )
-    return EngineError(
-        "device", f"The GPU {device.index} failed ({text}); check the driver, or set DEVICE=cpu."
-    )
+        return engine_error("gpu_memory", index=device.index)
+    return engine_error("gpu_failed", index=device.index, reason=text)

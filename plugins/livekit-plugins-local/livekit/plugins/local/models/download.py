@@ -4,16 +4,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import aiohttp
+from livekit.plugins.local.failures import Code
 from yarl import URL
 
 from .blobs import length
 from .concurrency import in_thread
-from .errors import Code, Refused
+from .errors import Refused
 
 CHUNK = 1 << 20
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 30.0
 
+# What the hub says in a header of its own, beside the status.
+_HUB_CODES: dict[str, tuple[Code, str]] = {
+    "GatedRepo": ("gated", "wants its terms accepted"),
+    # The hub answers 401 for what does not exist, unless it knows who asks.
+    "RepoNotFound": ("not_found", "has no such repository, or a private one"),
+    "RevisionNotFound": ("bad_revision", "has no such revision"),
+    "EntryNotFound": ("not_found", "does not have it"),
+}
 _REFUSALS: dict[int, tuple[Code, str]] = {
     401: ("gated", "asks for a token"),
     403: ("gated", "denies access"),
@@ -71,7 +80,11 @@ async def download(
         except aiohttp.ConnectionTimeoutError:
             reason = f"{host} did not answer within {connect_seconds:g} s"
             raise Refused("offline", reason) from None
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except TimeoutError:
+            if length(target) <= have:
+                reason = f"{host} sent nothing for {SILENCE_SECONDS:g} s"
+                raise Refused("timeout", reason) from None
+        except aiohttp.ClientError as error:
             if length(target) <= have:
                 reason = f"the transfer from {host} broke off ({type(error).__name__})"
                 raise Refused("network", reason) from None
@@ -94,13 +107,13 @@ async def _append(
     announced = response.content_length
     if response.status == 416 or (announced is not None and have + announced != size):
         await in_thread(target.unlink, missing_ok=True)
-        raise Refused("hash_mismatch", f"what {host} has is not {size} bytes long")
+        raise Refused("truncated", f"what {host} has is not {size} bytes long")
     with await in_thread(target.open, "ab" if have else "wb") as file:
         async for chunk in response.content.iter_chunked(CHUNK):
             have += len(chunk)
             if have > size:
                 await in_thread(file.truncate, 0)
-                raise Refused("hash_mismatch", f"{host} sent more than {size} bytes")
+                raise Refused("truncated", f"{host} sent more than {size} bytes")
             await in_thread(file.write, chunk)
             on_bytes(have)
     if have < size:
@@ -109,10 +122,10 @@ async def _append(
 
 def _refusal(response: aiohttp.ClientResponse) -> Refused:
     host, status = response.url.host, response.status
-    # The hub answers 401 for what does not exist, and says so in a header of its own.
-    if response.headers.get("X-Error-Code") in ("RepoNotFound", "RevisionNotFound"):
-        return Refused("not_found", f"{host} does not have it")
     code, reason = _REFUSALS.get(status, ("network", "answered with an error"))
+    if "invalid credentials" in response.headers.get("X-Error-Message", "").lower():
+        code, reason = "bad_token", "does not know the token"
+    code, reason = _HUB_CODES.get(response.headers.get("X-Error-Code", ""), (code, reason))
     return Refused(code, f"{host} {reason} (status {status})")
 
 

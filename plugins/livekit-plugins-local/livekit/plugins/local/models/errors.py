@@ -1,75 +1,77 @@
 """What can go wrong with a model, in words for the person who has to put it right."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
-Code = Literal[
-    "unknown_model",
-    "offline",
-    "not_found",
-    "gated",
-    "hash_mismatch",
+from livekit.plugins.local.failures import Code, Diagnosis, explain
+
+# Which of several refusals is the cause to name: what a person can put right comes first.
+PRECEDENCE: tuple[Code, ...] = (
+    "disk_too_small",
     "disk_full",
     "permission_denied",
+    "hash_mismatch",
+    "truncated",
+    "bad_token",
+    "gated",
+    "bad_revision",
+    "timeout",
     "network",
     "no_client",
-]
-
-# What to do, per code; in the order in which the cause of several refusals is named.
-REMEDIES: dict[Code, str] = {
-    "disk_full": "free some space or set ELOQUENCE_CACHE_DIR to a larger disk",
-    "permission_denied": "make that directory writable or set ELOQUENCE_CACHE_DIR to another",
-    "hash_mismatch": "try again later, or name another model in the settings",
-    "gated": "accept the model's terms on the hub and set HF_TOKEN",
-    "network": "try again: the download continues where it stopped",
-    "no_client": "install the missing program",
-    "offline": "connect this machine (HF_ENDPOINT and HTTPS_PROXY are honoured) and pull it again",
-    "not_found": "name another model in the settings",
-    "unknown_model": "`eloquence models list` shows the known ones",
-}
+    "offline",
+    "offline_mode",
+    "bad_bundle",
+    "bundle_version",
+    "not_found",
+)
 
 
 class ModelError(Exception):
     """A model cannot be had.
 
     Args:
-        code: Stable, machine-readable; a key of `REMEDIES`.
-        message: One sentence that says what is wrong and what to do.
+        failure: What happened.
     """
 
-    def __init__(self, code: Code, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+    def __init__(self, failure: Diagnosis) -> None:
+        super().__init__(failure.message)
+        self.code = failure.code
+        self.message = failure.message
+        self.remedy = failure.remedy
 
 
 class Refused(Exception):
     """One source could not deliver; the next one is asked.
 
     Args:
-        code: As in `ModelError`.
+        code: One of `PRECEDENCE`.
         reason: Half a sentence, without a full stop.
+        names: What the failure is about, beyond ``model`` and ``reasons``.
     """
 
-    def __init__(self, code: Code, reason: str) -> None:
+    def __init__(self, code: Code, reason: str, names: Mapping[str, object] | None = None) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.names = dict(names or {})
 
 
-def model_error(code: Code, problem: str) -> ModelError:
-    """Return the error for ``problem`` (half a sentence) with the remedy of ``code``."""
-    return ModelError(code, f"{problem}; {REMEDIES[code]}.")
+def model_error(code: Code, **names: object) -> ModelError:
+    """Return the error for a failure that `failures` words.
+
+    Args:
+        code: Which.
+        names: What it is about.
+    """
+    return ModelError(explain(code, **names))
 
 
-def unavailable(model_id: str, refusals: Sequence[tuple[str, Refused]]) -> ModelError:
+def unavailable(model: str, refusals: Sequence[tuple[str, Refused]]) -> ModelError:
     """Return the error for a model that no source delivered.
 
     Args:
-        model_id: The model.
+        model: The model, as the user names it.
         refusals: Name and refusal of each source that was asked, in order; at least one.
     """
-    codes = {refusal.code for _, refusal in refusals}
-    code = next(code for code in REMEDIES if code in codes)
+    cause = min((refusal for _, refusal in refusals), key=lambda one: PRECEDENCE.index(one.code))
     reasons = "; ".join(f"{name}: {refusal.reason}" for name, refusal in refusals)
-    return model_error(code, f"Model {model_id} could not be fetched ({reasons})")
+    return model_error(cause.code, **({"model": model, "reasons": reasons} | cause.names))

@@ -162,7 +162,7 @@ class Manifest:
         for model in self.models:
             if model.id == model_id:
                 return model
-        raise model_error("unknown_model", f"{model_id!r} is not a model that the store knows")
+        raise model_error("unknown_model", model=model_id)
 
 
 def parse_manifest(text: str) -> Manifest:

@@ -107,7 +107,7 @@ class ModelStore:
         missing = {file.sha256: file.size for model in models for file in self._missing(model)}
         place = next(path for path in (self.root, *self.root.absolute().parents) if path.exists())
         if shortage := self._shortage(sum(missing.values()), place):
-            raise model_error("disk_full", f"Fetching {', '.join(model_ids)} {shortage}")
+            raise model_error("disk_too_small", what=", ".join(model_ids), **shortage)
 
     async def verify(self, model_id: str) -> list[str]:
         """Read a whole model and remove what is damaged, so that `ensure` fetches it again.
@@ -141,7 +141,7 @@ class ModelStore:
             if not offered:
                 continue
             try:
-                self._check_space(source.space_needed(offered), partial)
+                self._check_space(model.id, source.space_needed(offered), partial)
                 await source.fetch(Order(offered, session, partial, self._blobs.accept, tally))
             except Refused as refusal:
                 logger.info("%s: %s refused: %s", model.id, source.name, refusal.reason)
@@ -158,17 +158,32 @@ class ModelStore:
     def _missing(self, model: Model) -> list[ModelFile]:
         return [file for file in model.files if not self._blobs.has(file)]
 
-    def _check_space(self, needed: int, partial: Path) -> None:
+    def _check_space(self, model_id: str, needed: int, partial: Path) -> None:
         # What an earlier attempt left need not be written again.
         needed -= sum(path.stat().st_size for path in partial.iterdir())
         if shortage := self._shortage(needed, partial):
-            raise Refused("disk_full", shortage)
+            reason = f"needs {shortage['needed']}, and {shortage['free']} are free"
+            raise Refused("disk_too_small", reason, {"what": model_id, **shortage})
 
-    def _shortage(self, needed: int, place: Path) -> str | None:
+    def _shortage(self, needed: int, place: Path) -> dict[str, object]:
+        """Return what `disk_too_small` is to be worded with; nothing if there is room."""
         free = self._free(place)
         if needed <= free:
-            return None
-        return f"needs {needed / 1e6:.0f} MB in {self.root}, where {free / 1e6:.0f} MB are free"
+            return {}
+        return {
+            "needed": _bytes(needed),
+            "free": _bytes(free),
+            "short": _bytes(needed - free),
+            "place": self.root,
+        }
+
+
+def _bytes(count: int) -> str:
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    if count >= 1e6:
+        return f"{count / 1e6:.0f} MB"
+    return f"{count / 1e3:.0f} kB"
 
 
 def _disk_error(error: OSError, root: Path) -> ModelError:
@@ -178,7 +193,8 @@ def _disk_error(error: OSError, root: Path) -> ModelError:
         OSError: It is another.
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return model_error("disk_full", f"The disk of {root} is full")
+        return model_error("disk_full", place=root)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-        return model_error("permission_denied", f"{error.filename or root} cannot be written")
+        place = error.filename or root
+        return model_error("permission_denied", place=place, reason=error.strerror)
     raise error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from livekit.plugins.local.engine.stt.base import Samples, Transcription
 from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.packages import MOONSHINE
 from livekit.plugins.local.protocol import STT_SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -51,11 +52,7 @@ class MoonshineRecogniser:
             # Optional, hence without types.
             self._package: Any = import_module("moonshine_voice")
         except ImportError:
-            raise EngineError(
-                "missing_package",
-                f"STT_MODEL={self.name} needs the package moonshine-voice; "
-                "install livekit-plugins-local[moonshine].",
-            ) from None
+            raise MOONSHINE.error() from None
         except OSError as error:
             raise self._damaged(error) from None
         package = self._package

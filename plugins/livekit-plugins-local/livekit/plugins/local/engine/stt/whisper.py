@@ -25,7 +25,7 @@ from livekit.plugins.local.engine.stt.looping import compression, repeats, token
 from livekit.plugins.local.engine.stt.prompts import MAX_LENGTH, Prompts
 from livekit.plugins.local.engine.stt.spectrogram import spectrogram
 from livekit.plugins.local.engine.stt.words import align
-from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.errors import EngineError, engine_error
 from livekit.plugins.local.protocol import STT_SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -110,11 +110,7 @@ class WhisperRecogniser:
             failure = (
                 explain_device_failure(error, device) if isinstance(error, RuntimeError) else None
             )
-            raise failure or EngineError(
-                "failed",
-                f"The model {self.name} cannot be loaded ({error}); check its files with "
-                "`eloquence models verify`.",
-            ) from None
+            raise failure or engine_error("corrupt", model=self.name, reason=error) from None
         self._model: Whisper = loaded.model
         self._features = loaded.feature_extractor
         self.languages = frozenset(_LANGUAGE_CODES if self._model.is_multilingual else ("en",))

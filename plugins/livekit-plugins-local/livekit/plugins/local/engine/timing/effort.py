@@ -81,7 +81,7 @@ def _transcribe(words: Sequence[str], language: str) -> list[str]:
     try:
         done = subprocess.run(
             [
-                *(espeak_path("Word times"), "-q", "--ipa", "-b", "1"),
+                *(espeak_path("The timing of words"), "-q", "--ipa", "-b", "1"),
                 *("-v", _DIALECTS.get(language, language)),
             ],
             input="\n".join(words).encode(),

@@ -14,6 +14,7 @@ from livekit.plugins.local.engine.tts.audio import trim_silence
 from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Samples
 from livekit.plugins.local.engine.tts.cloned import cloned_voices
 from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.packages import CHATTERBOX
 
 _DEFAULT = "default"
 _FILES = (
@@ -55,11 +56,7 @@ class ChatterboxEngine:
 
             self.version = version("chatterbox-tts")
         except ImportError:
-            raise EngineError(
-                "missing_package",
-                "The voice engine chatterbox needs the package chatterbox-tts; "
-                "install livekit-plugins-local[chatterbox].",
-            ) from None
+            raise CHATTERBOX.error() from None
         missing = [name for name in _FILES if not folder or not (folder / name).is_file()]
         if missing:
             raise EngineError(

@@ -9,6 +9,7 @@ import numpy as np
 from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Samples
 from livekit.plugins.local.engine.tts.espeak_program import espeak_path
 from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.packages import ESPEAK
 
 _WORDS_PER_MINUTE = 175
 _CHUNK_SECONDS = 0.1
@@ -39,7 +40,7 @@ class EspeakEngine:
 
     def load(self) -> None:
         """Find the program and ask it for its languages."""
-        self._path = espeak_path("Voices of last resort")
+        self._path = espeak_path(ESPEAK.what)
         self.version = self._ask("--version").partition(":")[2].split()[0]
         codes: set[str] = set()
         for language, others in _ROW.findall(self._ask("--voices")):

@@ -2,23 +2,19 @@
 
 import shutil
 
-from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.packages import espeak
 
 
-def espeak_path(who: str) -> str:
+def espeak_path(what: str) -> str:
     """Return the path of `espeak-ng`.
 
     Args:
-        who: What needs it: the subject of the sentence when it is missing.
+        what: What needs it: the subject of the sentence when it is missing.
 
     Raises:
         EngineError: It is not installed.
     """
     path = shutil.which("espeak-ng")
     if path is None:
-        raise EngineError(
-            "missing_package",
-            f"{who} need the program espeak-ng; install it with `apt-get install espeak-ng` "
-            "or `brew install espeak-ng`.",
-        )
+        raise espeak(what).error()
     return path

@@ -5,7 +5,7 @@ from typing import Any
 
 from livekit.plugins.local.engine.tts.audio import silence, trim_silence
 from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Samples
-from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.packages import HIBARI
 
 _VOICE = "heart"
 
@@ -34,11 +34,7 @@ class HibariEngine:
             import hibari
             from hibari.voices import voice_path
         except ImportError:
-            raise EngineError(
-                "missing_package",
-                "The voice hibari/heart needs the package hibari-tts; "
-                "install livekit-plugins-local[engine].",
-            ) from None
+            raise HIBARI.error() from None
         network = voice_path(_VOICE, download_missing=False)
         self._hibari = hibari.Hibari(voice=_VOICE, model=network, threads=1)
         self.version = hibari.__version__

@@ -18,6 +18,7 @@ from livekit.plugins.local.engine.tts.kokoro_model import (
 )
 from livekit.plugins.local.engine.tts.phonemes import phonemize
 from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.packages import KOKORO
 from numpy.typing import NDArray
 
 MODEL = "kokoro-82m-q8"
@@ -65,7 +66,7 @@ class KokoroEngine:
 
     def load(self) -> None:
         """Load the network, list the voices and speak a word, so that the first call is fast."""
-        espeak_path("Kokoro voices")
+        espeak_path(KOKORO.what)
         networks = list(self._context.model_dir(MODEL).glob("*.onnx"))
         files = sorted(self._context.model_dir(VOICES).glob("*.bin"))
         if len(networks) != 1 or not files:

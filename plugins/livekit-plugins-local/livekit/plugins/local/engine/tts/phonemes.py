@@ -11,6 +11,7 @@ import textwrap
 from livekit.plugins.local.engine.text.abbreviations import drop_stops
 from livekit.plugins.local.engine.tts.espeak_program import espeak_path
 from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.packages import KOKORO
 
 _TIMEOUT_SECONDS = 10.0
 # `espeak-ng` reads lines of less than 1000 bytes; a character has 4 at most.
@@ -80,7 +81,7 @@ def _transcribe(pieces: list[str], dialect: str) -> list[str]:
 
 
 def _run_espeak(pieces: list[str], dialect: str) -> str:
-    command = [espeak_path("Kokoro voices"), "-q", "--ipa", "-b", "1", "-v", dialect]
+    command = [espeak_path(KOKORO.what), "-q", "--ipa", "-b", "1", "-v", dialect]
     try:
         done = subprocess.run(
             command,

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from livekit.plugins.local.engine.tts.base import Cancellation, Samples
 from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.packages import PIPER
 
 # Loading the voice included.
 _CLAUSE_SECONDS = 20.0
@@ -22,13 +23,9 @@ def piper_path() -> str:
     Raises:
         EngineError: It is not installed.
     """
-    path = shutil.which("piper")
+    path = shutil.which(PIPER.program)
     if path is None:
-        raise EngineError(
-            "missing_package",
-            "Voices of Piper need the program piper; install it with "
-            "`pipx install piper-tts` (it is under the GPL).",
-        )
+        raise PIPER.error()
     return path
 
 

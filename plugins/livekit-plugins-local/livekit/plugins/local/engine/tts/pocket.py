@@ -13,6 +13,7 @@ import numpy as np
 from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Samples
 from livekit.plugins.local.engine.tts.cloned import cloned_voices
 from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.packages import POCKET
 
 _MODELS = {
     "en": "english",
@@ -64,11 +65,7 @@ class PocketEngine:
 
             self.version = version("pocket-tts")
         except ImportError:
-            raise EngineError(
-                "missing_package",
-                "The voice engine pocket needs the package pocket-tts; "
-                "install livekit-plugins-local[pocket].",
-            ) from None
+            raise POCKET.error() from None
         unknown = sorted(set(self._wanted) - set(_MODELS))
         if unknown:
             raise EngineError(

@@ -42,7 +42,7 @@ async def run_client(command: Sequence[str]) -> Answer:
             stdout, stderr = await process.communicate()
     except TimeoutError:
         reason = f"{command[0]} did not answer within {CLIENT_SECONDS:g} s"
-        raise Refused("offline", reason) from None
+        raise Refused("timeout", reason) from None
     finally:
         if process.returncode is None:
             process.kill()
