@@ -47,6 +47,12 @@ class Fault:
     no_ranges: bool = False
     unannounced: bool = False
 
+    def go_on_until(self, hold_after: int | None) -> None:
+        """Let a held answer go on, to the end or to a later hold."""
+        release, self.hold_after, self.release = self.release, hold_after, asyncio.Event()
+        self.reached.clear()
+        release.set()
+
     async def hold(self, sent: int) -> None:
         """Wait if it is time to."""
         if self.hold_after is not None and sent >= self.hold_after:
@@ -87,6 +93,28 @@ class Origin:
         path = f"/{model.hub.repo}/resolve/{model.hub.revision}/{file.name}"
         self.content[path] = content
         return path
+
+    def add_repository(
+        self,
+        repo: str,
+        files: Mapping[str, bytes],
+        *,
+        revision: str = "main",
+        commit: str = "c0ffee",
+        large: int = 1000,
+    ) -> None:
+        """Put a repository on the hub, as the hub's API describes it; long files are in Git LFS."""
+        siblings: list[dict[str, object]] = []
+        for name, content in files.items():
+            self.content[f"/{repo}/resolve/{commit}/{name}"] = content
+            blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+            entry: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": blob}
+            if len(content) >= large:
+                sha256 = hashlib.sha256(content).hexdigest()
+                entry["lfs"] = {"sha256": sha256, "size": len(content), "pointerSize": 134}
+            siblings.append(entry)
+        answer = {"id": repo, "modelId": repo, "sha": commit, "siblings": siblings}
+        self.content[f"/api/models/{repo}/revision/{revision}"] = json.dumps(answer).encode()
 
     def add_package(self, ecosystem: Ecosystem, name: str, members: Mapping[str, bytes]) -> Package:
         """Publish a package, and return it as a manifest lists it: with no members yet."""

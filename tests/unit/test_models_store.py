@@ -377,7 +377,7 @@ async def test_a_damaged_file_is_found_and_fetched_again(origin: Origin, tmp_pat
     damaged[500] ^= 1
     (directory / "model.bin").write_bytes(damaged)
     assert store.locate("small"), "the length is right"
-    assert await store.verify("small") == ["model.bin was damaged and has been removed"]
+    assert await store.verify("small") == ["model.bin was damaged and has been set aside"]
     assert store.locate("small") is None
     assert await store.verify("small") == ["model.bin is missing"]
     origin.requests.clear()

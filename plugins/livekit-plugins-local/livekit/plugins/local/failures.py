@@ -11,6 +11,7 @@ from typing import Literal
 
 Code = Literal[
     "unknown_model",
+    "absent",
     "no_such_path",
     "wrong_format",
     "offline",
@@ -90,8 +91,12 @@ MODELS: Mapping[Code, Failure] = {
         "There is no model {model}",
         "choose one that `eloquence models list` shows",
     ),
+    "absent": Failure(
+        "The model {model} is not on this machine",
+        "fetch it with `eloquence models pull {model}`",
+    ),
     "no_such_path": Failure(
-        "{setting} names {path}, where there is nothing",
+        "There is no model directory at {path}",
         "correct the path, or name a model of the hub as `ORG/NAME`",
     ),
     "wrong_format": Failure(

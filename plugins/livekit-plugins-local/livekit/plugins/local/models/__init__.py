@@ -1,7 +1,9 @@
 """Models on this machine: which there are, where they come from, and whether they are intact."""
 
+from .carrying import export_models, import_models
 from .errors import ModelError
 from .manifest import Manifest, Model, ModelFile, default_manifest
+from .own import directory_of, repository_of
 from .progress import OnProgress, Progress
 from .store import ModelStore
 
@@ -14,4 +16,8 @@ __all__ = [
     "OnProgress",
     "Progress",
     "default_manifest",
+    "directory_of",
+    "export_models",
+    "import_models",
+    "repository_of",
 ]

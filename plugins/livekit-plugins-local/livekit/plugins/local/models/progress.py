@@ -1,8 +1,9 @@
 """How far a model has come."""
 
+import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 State = Literal["downloading", "verifying", "ready"]
@@ -33,6 +34,19 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
+def to_json(progress: Progress) -> str:
+    """Return progress as another process can read it."""
+    return json.dumps(asdict(progress))
+
+
+def from_json(text: str) -> Progress | None:
+    """Return the progress that another process wrote; None if it has written none (or half)."""
+    try:
+        return Progress(**json.loads(text))
+    except (ValueError, TypeError):
+        return None
+
+
 class Tally:
     """Adds up what several transfers of one model have brought, and tells the listener.
 
@@ -44,6 +58,8 @@ class Tally:
     def __init__(self, model_id: str, listener: OnProgress | None) -> None:
         self._model_id = model_id
         self._listener = listener
+        self.share: OnProgress = lambda _: None
+        """Told the same, for those who wait in other processes."""
         self._arrived: dict[str, int] = {}
         self._total = 0
         self._last = 0.0
@@ -69,8 +85,14 @@ class Tally:
         """Note that the model can be used."""
         self._tell("ready", "")
 
+    def relay(self, progress: Progress) -> None:
+        """Pass on how far another process has come with the model."""
+        if self._listener:
+            self._listener(progress)
+
     def _tell(self, state: State, name: str) -> None:
         self._last = time.monotonic()
-        if self._listener:
-            done = sum(self._arrived.values())
-            self._listener(Progress(self._model_id, state, name, done, self._total))
+        done = sum(self._arrived.values())
+        progress = Progress(self._model_id, state, name, done, self._total)
+        self.share(progress)
+        self.relay(progress)

@@ -33,17 +33,25 @@ class View:
         the directory holds copies.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        # The directory may itself be reached by a link, to another disk: what counts for a relative
+        # link is where it really is.
+        here = self.path.resolve()
         for file in self._model.files:
             if self._current(file):
                 continue
             blob = self._blobs.path(file)
-            fresh = self.path / f".{file.name}.new"
+            fresh = here / f".{file.name}.new"
             fresh.unlink(missing_ok=True)
             try:
-                fresh.symlink_to(os.path.relpath(blob, self.path))
+                fresh.symlink_to(os.path.relpath(blob.parent.resolve() / blob.name, here))
             except OSError:
                 shutil.copy2(blob, fresh)
-            fresh.replace(self.path / file.name)
+            fresh.replace(here / file.name)
+
+    def remove(self) -> None:
+        """Delete the directory, if it is there; the blobs stay."""
+        if self.path.is_dir():
+            shutil.rmtree(self.path)
 
     def _current(self, file: ModelFile) -> bool:
         # A link has the times of its blob, and so has a copy; a link or copy of an older version of

@@ -1,6 +1,8 @@
 """Where models come from; each kind of source is one module behind `Source`."""
 
 from .base import Order, Source
+from .bundled import BundleSource
+from .folder import FolderSource, WebSource
 from .hub import Hub, HubSource
 from .npm import NpmResolver
 from .packages import Artifact, PackageSource, Resolver
@@ -8,6 +10,8 @@ from .pip import PipResolver
 
 __all__ = [
     "Artifact",
+    "BundleSource",
+    "FolderSource",
     "Hub",
     "HubSource",
     "NpmResolver",
@@ -16,4 +20,5 @@ __all__ = [
     "PipResolver",
     "Resolver",
     "Source",
+    "WebSource",
 ]

