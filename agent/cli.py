@@ -128,10 +128,13 @@ def status(
 @app.command()
 def engine() -> None:
     """Run the speech engine: recognition and synthesis for all calls."""
-    from agent.engine_process import run
     from agent.settings import load
 
-    run(load())
+    settings = load()
+    _require_packages(settings.stt_model)
+    from agent.engine_process import run
+
+    run(settings)
 
 
 @app.command()
@@ -183,7 +186,7 @@ def call(context: typer.Context) -> None:
 
 @app.command(context_settings=_PASS_ON, add_help_option=False)
 def models(context: typer.Context) -> None:
-    """Fetch, list and verify the models."""
+    """Fetch, list, verify, carry and remove the models."""
     from agent.models_cli import app as group
 
     _pass_on(context, group)
@@ -237,6 +240,14 @@ def errors() -> None:
     from agent.errors_doc import markdown
 
     typer.echo(markdown(), nl=False)
+
+
+def _require_packages(stt_model: str) -> None:
+    """Say in an instant what is not installed; importing the libraries takes seconds."""
+    from livekit.plugins.local.packages import missing_for_engine
+
+    if lacking := missing_for_engine(stt_model):
+        raise UserError(lacking[0].message)
 
 
 def _choose_log_format(chosen: str | None) -> None:

@@ -26,6 +26,8 @@ def run(settings: Settings) -> None:
                 device=settings.device,
                 stt_model=settings.stt_model,
                 languages=settings.languages,
+                stt_compute_type=settings.stt_compute_type,
+                model_sources=settings.model_sources,
                 stt_beam_size=settings.stt_beam_size,
                 encoder_context=settings.stt_encoder_context,
                 voices=settings.voices,

@@ -13,9 +13,10 @@ from types import ModuleType
 from typing import Any, cast
 
 import psutil
-from livekit.plugins.local.models import ModelStore, OnProgress, Progress
+from livekit.plugins.local.models import OnProgress, Progress
 
 from agent.errors import UserError
+from agent.model_store import model_store
 from agent.ports import Port, check_ports
 from agent.settings import Settings
 
@@ -76,7 +77,7 @@ async def model_file(settings: Settings, say: Say) -> Path:
         UserError: There is no such language model.
         ModelError: It cannot be fetched.
     """
-    store = ModelStore(settings.cache_dir / "models")
+    store = model_store(settings)
     known = [model.id for model in store.manifest if model.kind == "llm"]
     if settings.llm_model not in known:
         raise UserError(

@@ -1,13 +1,24 @@
-"""``eloquence models``: fetch, list, verify and find the models."""
+"""``eloquence models``: fetch, list, verify, carry and remove the models."""
 
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from livekit.plugins.local.models import ModelStore, OnProgress, Progress, default_manifest
+from livekit.plugins.local.models import (
+    ModelStore,
+    OnProgress,
+    Progress,
+    default_manifest,
+    directory_of,
+    export_models,
+    import_models,
+    repository_of,
+)
+from livekit.plugins.local.models.errors import model_error
 from rich import box
 from rich.console import Console
 from rich.filesize import decimal
@@ -22,6 +33,7 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from agent.errors import UserError
+from agent.model_store import model_store
 from agent.settings import Settings, load
 
 # How often a fetch says how far it is where nobody sees a bar move.
@@ -29,18 +41,13 @@ LINE_SECONDS = 5.0
 
 app = typer.Typer(
     name="models",
-    help="Fetch, list and verify the models.",
+    help="Fetch, list, verify, carry and remove the models.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", show_default=False)]
-
-
-def model_store(settings: Settings) -> ModelStore:
-    """Return the store that ``settings`` name."""
-    return ModelStore(settings.cache_dir / "models")
 
 
 def needed_models(settings: Settings) -> list[str]:
@@ -62,7 +69,7 @@ def list_models() -> None:
     """List the models that can be fetched, and those that are here."""
     store = model_store(load())
     table = Table("Model", "Kind", "Size", "Licence", "Here", box=box.SIMPLE_HEAD)
-    for model in store.manifest:
+    for model in store:
         here = "yes" if store.locate(model.id) else "no"
         table.add_row(model.id, model.kind, decimal(model.size), model.license, here)
     Console().print(table)
@@ -87,7 +94,7 @@ def verify(names: Names = None) -> None:
     """Read the named models, or all that are here or needed, and check every byte."""
     settings = load()
     store = model_store(settings)
-    here = [model.id for model in store.manifest if store.locate(model.id)]
+    here = _here(store)
     wanted = names or list(dict.fromkeys([*needed_models(settings), *here]))
     bad: list[str] = []
     for name in wanted:
@@ -104,12 +111,42 @@ def path(name: str) -> None:
     """Print the directory of a model."""
     directory = model_store(load()).locate(name)
     if directory is None:
-        raise UserError(f"{name} is not here; `eloquence models pull {name}` fetches it.")
+        raise model_error("absent", model=name)
     typer.echo(directory)
+
+
+@app.command()
+def rm(names: Annotated[list[str], typer.Argument(metavar="NAME...")]) -> None:
+    """Delete the named models; what others share with them stays."""
+    store = model_store(load())
+    for name in names:
+        freed = asyncio.run(store.remove(name))
+        typer.echo(f"{name}: {decimal(freed)} freed")
+
+
+@app.command("export")
+def export_bundle(bundle: Path, names: Names = None) -> None:
+    """Write the named models, or those that the settings need, into one file."""
+    settings = load()
+    wanted = names or needed_models(settings)
+    asyncio.run(export_models(model_store(settings), bundle, wanted))
+    typer.echo(f"{bundle}: {', '.join(wanted)} ({decimal(bundle.stat().st_size)})")
+
+
+@app.command("import")
+def import_bundle(bundle: Path) -> None:
+    """Take over the models of a file that `export` wrote; no network is needed."""
+    store = model_store(load())
+    for name in asyncio.run(_import(store, bundle)):
+        typer.echo(f"{name}: ready")
 
 
 def _recogniser(model_id: str) -> list[str]:
     """Return what must be fetched for a recogniser: nothing, if a package brings it along."""
+    if directory_of(model_id):
+        return []
+    if repository_of(model_id):
+        return [model_id]
     if model_id in {model.id for model in default_manifest()}:
         return [_known("STT_MODEL", model_id, "stt")]
     # Not at the head: it brings the libraries of all recognisers.
@@ -128,12 +165,25 @@ def _known(setting: str, model_id: str, kind: str) -> str:
 
 
 async def _pull(store: ModelStore, names: list[str]) -> None:
-    console = Console()
     for name in names:
-        plain = nullcontext(plain_lines(typer.echo))
-        with _bar(console, name) if console.is_terminal else plain as on_progress:
+        with _shown(name) as on_progress:
             await store.ensure(name, on_progress)
         typer.echo(f"{name}: ready")
+
+
+async def _import(store: ModelStore, bundle: Path) -> list[str]:
+    with _shown(bundle.name) as on_progress:
+        return await import_models(store, bundle, on_progress)
+
+
+def _here(store: ModelStore) -> list[str]:
+    return [model.id for model in store if store.locate(model.id)]
+
+
+def _shown(name: str) -> AbstractContextManager[OnProgress]:
+    """Return a listener for the time of a block: a bar on a terminal, else lines."""
+    console = Console()
+    return _bar(console, name) if console.is_terminal else nullcontext(plain_lines(typer.echo))
 
 
 @contextmanager

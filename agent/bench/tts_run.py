@@ -21,7 +21,7 @@ from agent.bench.tts_report import Report
 from agent.bench.tts_speech import TOKENS_PER_SECOND, Speaker
 from agent.bench.tts_wer import Listener
 from agent.errors import UserError
-from agent.models_cli import model_store
+from agent.model_store import model_store
 from agent.settings import Settings
 
 VOICES = (

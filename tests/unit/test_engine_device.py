@@ -38,6 +38,7 @@ def test_the_cpu_can_be_insisted_on(gpus: dict[int, set[str]]) -> None:
 def test_a_missing_gpu_is_one_sentence(gpus: dict[int, set[str]], wanted: str) -> None:
     with pytest.raises(EngineError) as failure:
         choose_device(wanted)
+    assert failure.value.code == "no_cuda"
     assert f"DEVICE={wanted} asks for a GPU" in failure.value.message
     assert "DEVICE=cpu" in failure.value.message
 
@@ -60,3 +61,29 @@ def test_running_out_of_gpu_memory_says_what_to_do() -> None:
 def test_what_is_not_the_gpus_fault_is_not_blamed_on_it() -> None:
     assert explain_device_failure(RuntimeError("Unable to open file 'model.bin'"), GPU) is None
     assert explain_device_failure(RuntimeError("CUDA failed"), Device("cpu", 0, "int8")) is None
+
+
+def test_a_compute_type_that_the_device_lacks_is_refused_with_those_it_has() -> None:
+    # No GPU is pretended here: this is what CTranslate2 says of this machine's processor.
+    supported = ctranslate2.get_supported_compute_types("cpu")
+    assert choose_device("cpu", "float32") == Device("cpu", 0, "float32")
+    with pytest.raises(EngineError) as failure:
+        choose_device("cpu", "float17")
+    assert failure.value.code == "compute_type"
+    assert "STT_COMPUTE_TYPE is float17, which the CPU of this machine does not support" in str(
+        failure.value
+    )
+    assert failure.value.remedy == f"set it to auto, or to one of {', '.join(sorted(supported))}"
+
+
+def test_without_a_driver_a_gpu_is_refused_by_what_ctranslate2_really_says() -> None:
+    if ctranslate2.get_cuda_device_count():
+        assert choose_device("cuda").kind == "cuda"
+        return
+    with pytest.raises(EngineError, match="but none was found; check the NVIDIA driver"):
+        choose_device("cuda")
+
+
+def test_auto_keeps_the_compute_type_when_it_falls_back(gpus: dict[int, set[str]]) -> None:
+    gpus[0] = {"float16", "float32"}
+    assert choose_device("auto", "float32") == Device("cuda", 0, "float32")

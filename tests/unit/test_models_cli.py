@@ -95,7 +95,7 @@ def test_pulling_what_is_here_takes_no_time_and_says_so() -> None:
 def test_the_path_of_a_model_is_printed() -> None:
     directory = pretend_to_have("kokoro-voices")
     assert run("path", "kokoro-voices").strip() == str(directory)
-    with pytest.raises(UserError, match="`eloquence models pull whisper-base` fetches it"):
+    with pytest.raises(ModelError, match="fetch it with `eloquence models pull whisper-base`"):
         run("path", "whisper-base")
 
 
@@ -103,7 +103,7 @@ def test_verify_finds_what_only_looks_right() -> None:
     pretend_to_have("kokoro-voices")
     with pytest.raises(UserError, match="Not intact: kokoro-voices; `eloquence models pull`"):
         run("verify", "kokoro-voices")
-    with pytest.raises(UserError, match="is not here"):
+    with pytest.raises(ModelError, match="is not on this machine"):
         run("path", "kokoro-voices")
 
 
@@ -157,3 +157,36 @@ def test_lines_tell_amount_and_rate_now_and_then() -> None:
         "m: downloading, 12.0 MB of 20.0 MB (2.0 MB/s)",
         "m: verifying, 20.0 MB of 20.0 MB",
     ]
+
+
+async def test_models_are_carried_and_removed(origin: Origin, tmp_path: Path) -> None:
+    def go() -> None:
+        run("pull", "small")
+        bundle = str(tmp_path / "small.tar")
+        assert run("export", bundle, "small").startswith(f"{bundle}: small (")
+        assert run("rm", "small") == "small: 50.0 kB freed\n"
+        assert run("list").splitlines()[3].split()[-1] == "no"
+        origin.requests.clear()
+        assert run("import", bundle).splitlines()[-1] == "small: ready"
+        assert run("verify", "small") == "small: intact\n"
+
+    await asyncio.to_thread(go)
+    assert origin.requests == []
+
+
+def test_a_recogniser_of_ones_own_needs_no_model_or_its_repository(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LLM_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("TTS_VOICES", "en=hibari/heart")
+    monkeypatch.setenv("STT_MODEL", str(tmp_path))
+    assert needed_models(load()) == []
+    monkeypatch.setenv("STT_MODEL", "my-org/whisper-fr@v2")
+    assert needed_models(load()) == ["my-org/whisper-fr@v2"]
+
+
+@pytest.mark.parametrize("value", ["hub,huggingface", "ftp://mirror/models"])
+def test_a_source_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_SOURCES", value)
+    with pytest.raises(UserError, match=r"MODEL_SOURCES .* must name `hub`, `packages`"):
+        load()

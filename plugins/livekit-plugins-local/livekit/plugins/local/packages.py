@@ -130,18 +130,24 @@ VOICES: Mapping[str, Requirement] = {
 }
 
 
-def missing(stt_model: str, voices: Iterable[str]) -> list[Diagnosis]:
-    """Return what is not installed of what an engine with these settings needs.
+def missing_for_engine(stt_model: str) -> list[Diagnosis]:
+    """Return what is not installed of what an engine cannot do without.
 
     It takes milliseconds: nothing is imported, so that it can be asked before anything is.
 
     Args:
-        stt_model: Model id of the recogniser; empty if it recognises nothing.
+        stt_model: The recogniser.
+    """
+    wanted = (*ENGINE, MOONSHINE) if stt_model.startswith("moonshine-") else ENGINE
+    return [requirement.missing for requirement in wanted if not requirement.met]
+
+
+def missing_for_voices(voices: Iterable[str]) -> list[Diagnosis]:
+    """Return what is not installed of what voices need; other voices would stand in for them.
+
+    Args:
         voices: The configured voices, as ``engine/name``.
     """
-    wanted = list(ENGINE)
-    if stt_model.startswith("moonshine"):
-        wanted.append(MOONSHINE)
     engines = dict.fromkeys(voice.partition("/")[0] for voice in voices)
-    wanted += [VOICES[engine] for engine in engines if engine in VOICES]
+    wanted = [VOICES[engine] for engine in engines if engine in VOICES]
     return [requirement.missing for requirement in wanted if not requirement.met]

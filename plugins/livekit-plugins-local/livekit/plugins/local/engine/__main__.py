@@ -6,9 +6,8 @@ import logging
 import sys
 from pathlib import Path
 
-from livekit.plugins.local.engine.config import EngineConfig
-from livekit.plugins.local.engine.server import run_engine
 from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.packages import missing_for_engine
 from platformdirs import user_cache_path
 
 
@@ -24,13 +23,22 @@ def main() -> int:
     parser.add_argument(
         "--encoder-context", default="auto", choices=["auto", "full"], help="what Whisper encodes"
     )
+    parser.add_argument("--stt-compute-type", default="auto", help="auto, or one of CTranslate2's")
     options = parser.parse_args()
+    # Importing the libraries takes seconds; what is not installed is known before.
+    if lacking := missing_for_engine(options.stt_model):
+        sys.stderr.write(f"engine: {lacking[0].message}\n")
+        return 1
+    from livekit.plugins.local.engine.config import EngineConfig
+    from livekit.plugins.local.engine.server import run_engine
+
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     config = EngineConfig(
         address=options.listen,
         models_dir=options.models_dir,
         device=options.device,
         stt_model=options.stt_model,
+        stt_compute_type=options.stt_compute_type,
         encoder_context=options.encoder_context,
     )
     try:

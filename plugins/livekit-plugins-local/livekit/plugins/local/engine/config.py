@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from livekit.plugins.local.engine.tts.base import SpeechServer
+from livekit.plugins.local.models.store import SOURCES
 
+AUTO = "auto"
 EncoderContext = Literal["auto", "full"]
 
 
@@ -25,7 +27,9 @@ class EngineConfig:
         address: Where to listen: ``unix:PATH`` or ``http://HOST:PORT``.
         models_dir: Root of the model store.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        stt_model: Model id of the recogniser.
+        stt_model: The recogniser, as `ModelStore` names models.
+        stt_compute_type: See `choose_device`.
+        model_sources: See `ModelStore`.
         languages: Two-letter codes that the recogniser must know; each stream names its own.
         stt_beam_size: Beam width of final transcripts; interims are greedy.
         encoder_context: ``auto`` lets the recogniser encode little more than the utterance where
@@ -45,6 +49,8 @@ class EngineConfig:
     models_dir: Path
     device: str = "auto"
     stt_model: str = "whisper-base"
+    stt_compute_type: str = AUTO
+    model_sources: tuple[str, ...] = SOURCES
     languages: tuple[str, ...] = ()
     stt_beam_size: int = 2
     encoder_context: EncoderContext = "auto"

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 
 import ctranslate2
+from livekit.plugins.local.engine.config import AUTO
 from livekit.plugins.local.errors import EngineError, engine_error
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Speech:
         """
         self._config = config
         self._vad_threads = vad_threads
-        self._store = ModelStore(config.models_dir)
+        self._store = ModelStore(config.models_dir, sources=config.model_sources)
         self._recogniser: Recogniser | None = None
         self._voice_engines = engines_for(config.voices)
         self.readiness = Readiness([STT, *(f"{TTS}:{name}" for name in self._voice_engines)])
@@ -114,7 +114,7 @@ class Speech:
     async def _load_stt(self) -> None:
         config = self._config
         family = family_of(config.stt_model)
-        device = await asyncio.to_thread(choose_device, config.device)
+        device = await asyncio.to_thread(choose_device, config.device, config.stt_compute_type)
         packaged = config.stt_model in family.packaged
         path = None if packaged else await self._fetch(STT, config.stt_model)
         self.readiness.set(STT, Component("loading"))
@@ -126,7 +126,12 @@ class Speech:
             config.encoder_context,
             batch=_BATCH[device.kind],
         )
-        model = await asyncio.to_thread(family.load, context)
+        try:
+            model = await asyncio.to_thread(family.load, context)
+        except EngineError:
+            if packaged or not await self._fetched_again(STT, [config.stt_model]):
+                raise
+            model = await asyncio.to_thread(family.load, context)
         require_languages(model, config.languages)
         scheduler = Scheduler(
             config.stt_model,
@@ -151,6 +156,9 @@ class Speech:
         self.readiness.set(component, Component("loading"))
         await self.synthesizer.load(name)
         state = self.synthesizer.states[name]
+        if state.state == "failed" and await self._fetched_again(component, models_for([name])):
+            await self.synthesizer.load(name)
+            state = self.synthesizer.states[name]
         if state.state == "failed":
             raise EngineError(state.code, state.message)
         self.readiness.set(component, Component("warming"))
@@ -182,6 +190,16 @@ class Speech:
                 self.readiness.set(component, state)
 
         return await self._store.ensure(model_id, show)
+
+    async def _fetched_again(self, component: str, model_ids: list[str]) -> bool:
+        """Fetch anew what is damaged of models that did not load; return whether anything was."""
+        problems = [await self._store.verify(model_id) for model_id in model_ids]
+        if not any(problems):
+            return False
+        for model_id in model_ids:
+            await self._fetch(component, model_id)
+        self.readiness.set(component, Component("loading"))
+        return True
 
     def _directory(self, model_id: str) -> Path:
         path = self._store.locate(model_id)

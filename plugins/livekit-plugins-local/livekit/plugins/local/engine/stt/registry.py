@@ -11,6 +11,7 @@ from livekit.plugins.local.engine.stt import moonshine, whisper
 from livekit.plugins.local.engine.stt.base import LimitedModel, SpeechModel
 from livekit.plugins.local.errors import EngineError
 from livekit.plugins.local.models import default_manifest
+from livekit.plugins.local.models.own import is_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ def family_of(model_id: str) -> Family:
     Raises:
         EngineError: There is no such model.
     """
+    if is_own(model_id):
+        return FAMILIES["whisper"]
     if model_id not in available():
         raise EngineError(
             "unknown_model",

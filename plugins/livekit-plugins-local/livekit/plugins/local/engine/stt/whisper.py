@@ -26,6 +26,8 @@ from livekit.plugins.local.engine.stt.prompts import MAX_LENGTH, Prompts
 from livekit.plugins.local.engine.stt.spectrogram import spectrogram
 from livekit.plugins.local.engine.stt.words import align
 from livekit.plugins.local.errors import EngineError, engine_error
+from livekit.plugins.local.failures import Code
+from livekit.plugins.local.models.own import is_own
 from livekit.plugins.local.protocol import STT_SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -110,7 +112,8 @@ class WhisperRecogniser:
             failure = (
                 explain_device_failure(error, device) if isinstance(error, RuntimeError) else None
             )
-            raise failure or engine_error("corrupt", model=self.name, reason=error) from None
+            code: Code = "wrong_format" if is_own(self.name) else "corrupt"
+            raise failure or engine_error(code, model=self.name, reason=error) from None
         self._model: Whisper = loaded.model
         self._features = loaded.feature_extractor
         self.languages = frozenset(_LANGUAGE_CODES if self._model.is_multilingual else ("en",))
