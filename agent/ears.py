@@ -30,7 +30,7 @@ def _local(settings: Settings, language: str) -> stt.STT[Any]:
 
 def _kyutai(settings: Settings, language: str) -> stt.STT[Any]:
     return kyutai.STT(
-        base_url=str(settings.kyutai_url),
+        base_url=str(settings.kyutai_stt_address),
         api_key=settings.kyutai_api_key.get_secret_value(),
         language=language,
     )

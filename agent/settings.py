@@ -195,6 +195,9 @@ class Settings(BaseSettings):
     kyutai_url: str | None = Field(
         None, description="Address of the moshi-server, `ws://HOST:PORT` or `wss://HOST`"
     )
+    kyutai_stt_url: str | None = Field(
+        None, description="Address of the one that hears, if it is another; empty is `KYUTAI_URL`"
+    )
     kyutai_api_key: SecretStr = Field(
         SecretStr("public_token"), description="One of that server's `authorized_ids`"
     )
@@ -313,7 +316,7 @@ class Settings(BaseSettings):
             raise ValueError("must be 8 to 64 letters and digits; hyphens may stand between them")
         return value
 
-    @field_validator("kyutai_url")
+    @field_validator("kyutai_url", "kyutai_stt_url")
     @classmethod
     def _check_kyutai_url(cls, value: str | None) -> str | None:
         if value and not re.fullmatch(r"(ws|wss|http|https)://[^/\s]+(/\S*)?", value):
@@ -330,12 +333,13 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_choices(self) -> Self:
         needed = {
-            "kyutai": (self.kyutai_url, "KYUTAI_URL"),
+            "kyutai": (self.kyutai_stt_address, "KYUTAI_URL"),
             "deepgram": (self.deepgram_api_key, "DEEPGRAM_API_KEY"),
             "openai": (self.stt_base_url, "STT_BASE_URL"),
         }
-        chosen = [("STT", self.stt), ("TTS", self.tts)]
-        chosen += [("STT_FALLBACK", name) for name in self.stt_fallback]
+        if self.tts == "kyutai" and not self.kyutai_url:
+            raise ValueError("TTS is kyutai, so KYUTAI_URL is needed")
+        chosen = [("STT", self.stt), *(("STT_FALLBACK", name) for name in self.stt_fallback)]
         for setting, name in chosen:
             value, missing = needed.get(name, (True, ""))
             if not value:
@@ -364,6 +368,11 @@ class Settings(BaseSettings):
     def ears(self) -> tuple[Ear, ...]:
         """What hears, and what hears while that fails, in order."""
         return tuple(dict.fromkeys((self.stt, *self.stt_fallback)))
+
+    @property
+    def kyutai_stt_address(self) -> str | None:
+        """Address of the moshi-server that hears."""
+        return self.kyutai_stt_url or self.kyutai_url
 
     @property
     def engine_address(self) -> str:

@@ -2,11 +2,13 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from livekit.plugins.kyutai import stt, tts
 
 import agent
 from agent.livekit.config import loopback_config
@@ -30,7 +32,11 @@ THEIRS = {
     "livekit": {"LIVEKIT_KEYS", "LIVEKIT_CONFIG"},
     "vllm": {"HF_TOKEN", "HF_HUB_DISABLE_TELEMETRY", "VLLM_NO_USAGE_STATS"},
     "worker": {"PYTHONPATH"},
+    "kyutai-tts": {"HF_TOKEN"},
+    "kyutai-stt": {"HF_TOKEN"},
 }
+KYUTAI = ROOT / "docker" / "moshi-server"
+KYUTAI_DOCKERFILE = (KYUTAI / "Dockerfile").read_text()
 SETTINGS = {env_name(field): field for field in Settings.model_fields}
 # `${NAME}`, `${NAME:-default}` and `${NAME:?message}`, for Compose or (doubled) for a shell.
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*)|:\?[^}]*)?\}")
@@ -78,7 +84,7 @@ def test_the_images_are_those_that_the_project_is_tested_with() -> None:
     assert {BASE[name]["image"].partition(":")[2] for name in OURS} == {agent.__version__}
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [*OURS, "kyutai-tts", "kyutai-stt"])
 def test_our_services_have_few_rights(name: str) -> None:
     service = BASE[name]
     assert service["read_only"] is True
@@ -145,7 +151,7 @@ def test_the_worker_waits_for_whichever_engine_and_model_were_chosen() -> None:
     needs = BASE["worker"]["depends_on"]
     assert all(need["condition"] == "service_healthy" for need in needs.values())
     optional = {name for name, need in needs.items() if need.get("required") is False}
-    assert optional == {"engine", "engine-gpu", "llm", "vllm"}
+    assert optional == {"engine", "engine-gpu", "llm", "vllm", "kyutai-tts", "kyutai-stt"}
     assert optional == {name for name in optional if BASE[name].get("profiles")}
     assert "livekit" in needs.keys() - optional
 
@@ -163,10 +169,53 @@ def test_vllm_can_call_tools_and_listens_where_the_documentation_says() -> None:
     assert f"LLM_MODEL={model['default']}" in running
 
 
-@pytest.mark.parametrize("name", ["engine-gpu", "vllm"])
+@pytest.mark.parametrize("name", ["engine-gpu", "vllm", "kyutai-tts", "kyutai-stt"])
 def test_gpu_services_reserve_one(name: str) -> None:
     (device,) = BASE[name]["deploy"]["resources"]["reservations"]["devices"]
     assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "setting"),
+    [("tts", tts.PATH, "KYUTAI_URL"), ("stt", stt.PATH, "KYUTAI_STT_URL")],
+)
+def test_kyutais_servers_are_what_the_plugin_and_the_documentation_expect(
+    target: str, path: str, setting: str
+) -> None:
+    service = BASE[f"kyutai-{target}"]
+    build = service["build"]
+    assert (ROOT / build["context"]).samefile(KYUTAI) and build["target"] == target
+    _, _, stage = KYUTAI_DOCKERFILE.partition(f" AS {target}\n")
+    stage = stage.partition("\nFROM ")[0]
+    assert f'CMD ["--config", "/etc/moshi-server/{target}.toml"]' in stage
+    assert re.findall(r"^USER (\S+)$", stage, re.MULTILINE)[-1] == "10001:10001"
+    # Where the container listens, and where on this host.
+    (port,) = service["ports"]
+    address, _, inside = port.rpartition(":")
+    assert f'"--port", "{inside}"' in KYUTAI_DOCKERFILE
+    assert f":{inside}/" in service["healthcheck"]["test"][-1]
+    running = (ROOT / "docs" / "running.md").read_text()
+    assert f"{setting}=ws://{address}" in running
+    assert f"{address}/metrics" in running
+    (volume,) = service["volumes"]
+    assert f"HF_HOME={volume.partition(':')[2]} " in KYUTAI_DOCKERFILE
+
+    config = tomllib.loads((KYUTAI / f"{target}.toml").read_text())
+    default = Settings.model_fields["kyutai_api_key"].default.get_secret_value()
+    assert config["authorized_ids"] == [default]
+    (module,) = config["modules"].values()
+    assert module["path"] == path
+    assert module["batch_size"] >= Settings.model_fields["max_calls"].default
+    # Everybody may read that folder, and what is said does not belong into any.
+    assert config["static_dir"] == "/nonexistent"
+    assert "log_frequency_s" not in module
+
+
+def test_kyutais_image_has_the_server_that_the_plugin_is_checked_against() -> None:
+    (version,) = re.findall(
+        r"^version=(\S+)$", (ROOT / "scripts" / "moshi-server").read_text(), re.M
+    )
+    assert f"cargo install moshi-server@{version} --locked --features cuda" in KYUTAI_DOCKERFILE
 
 
 def test_the_development_form_restarts_the_worker_on_what_is_mounted() -> None:
