@@ -11,11 +11,12 @@ from typing import Annotated
 
 import aiohttp
 import typer
-from livekit.agents import APIConnectOptions, APIError, tts
+from livekit.agents import APIConnectOptions, APIError, APIStatusError, tts
 from livekit.plugins import kyutai
 from rich.console import Console
 from rich.table import Table
 
+from agent.bench.kyutai_overhead import Overhead, watched
 from agent.bench.kyutai_recipe import Timing, speak_by_recipe
 from agent.errors import UserError
 from agent.settings import Settings, load
@@ -29,11 +30,20 @@ _SENTENCES = (
     "About a third of the visitors came by train, and most of the others came on foot.",
 )
 
+_WANTED = {"frames": 0.002, "words": 0.005}
+"""Seconds within which 95 of 100 should be done."""
+
 Timings = dict[str, list[Timing]]
 
 
 def bench_kyutai(
     rounds: Annotated[int, typer.Option(min=1, help="Sentences that each client has spoken.")] = 9,
+    streams: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Replies at once for the plugin's own delays; as many slots are needed."
+        ),
+    ] = 16,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the report to this file.")
     ] = None,
@@ -44,8 +54,12 @@ def bench_kyutai(
         raise UserError("KYUTAI_URL is not set; set it to the address of a moshi-server.")
     try:
         timings = asyncio.run(measure(settings, rounds))
+        overhead = asyncio.run(measure_overhead(settings, streams))
     except APIError as error:
-        raise UserError(f"The server failed while it was measured: {error.message}.") from None
+        hint = "; or ask for fewer --streams" if isinstance(error, APIStatusError) else ""
+        raise UserError(
+            f"The server failed while it was measured: {error.message}{hint}."
+        ) from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise UserError(
             f"KYUTAI_URL={settings.kyutai_url} failed while it was measured ({error}); "
@@ -53,8 +67,10 @@ def bench_kyutai(
         ) from None
     if json_file:
         report = {name: [asdict(timing) for timing in found] for name, found in timings.items()}
-        json_file.write_text(json.dumps(report, indent=1))
-    Console().print(_table(timings))
+        json_file.write_text(json.dumps({**report, "overhead": asdict(overhead)}, indent=1))
+    console = Console()
+    console.print(_table(timings))
+    console.print(_overhead_table(overhead, streams))
 
 
 async def measure(settings: Settings, rounds: int) -> Timings:
@@ -66,7 +82,7 @@ async def measure(settings: Settings, rounds: int) -> Timings:
     """
     url, key = str(settings.kyutai_url), settings.kyutai_api_key.get_secret_value()
     timings: Timings = {"plugin": [], "recipe": []}
-    plugin = kyutai.TTS(base_url=url, api_key=key, voice=settings.kyutai_voice)
+    plugin = _plugin(settings)
     http = url.replace("ws://", "http://", 1).replace("wss://", "https://", 1).rstrip("/")
     try:
         for at in range(rounds):
@@ -77,6 +93,31 @@ async def measure(settings: Settings, rounds: int) -> Timings:
     finally:
         await plugin.aclose()
     return timings
+
+
+async def measure_overhead(settings: Settings, streams: int) -> Overhead:
+    """Have as many sentences spoken at once by the plugin, and see what it adds.
+
+    Args:
+        settings: Where, and by which voice.
+        streams: How many.
+    """
+    plugin = _plugin(settings)
+    texts = [_SENTENCES[at % len(_SENTENCES)] for at in range(streams)]
+    try:
+        with watched() as overhead:
+            await asyncio.gather(*(_speak(plugin, text) for text in texts))
+    finally:
+        await plugin.aclose()
+    return overhead
+
+
+def _plugin(settings: Settings) -> kyutai.TTS:
+    return kyutai.TTS(
+        base_url=str(settings.kyutai_url),
+        api_key=settings.kyutai_api_key.get_secret_value(),
+        voice=settings.kyutai_voice,
+    )
 
 
 async def _speak(plugin: kyutai.TTS, text: str) -> Timing:
@@ -113,4 +154,19 @@ def _table(timings: Timings) -> Table:
     ):
         ours, theirs = median("plugin", value), median("recipe", value)
         table.add_row(title, f"{ours:.2f} s", f"{theirs:.2f} s", f"{theirs / ours:.1f}")
+    return table
+
+
+def _overhead_table(overhead: Overhead, streams: int) -> Table:
+    table = Table(f"plugin's own, {streams} streams", "p50", "p95", "wanted p95", "measured")
+    for title, name in (
+        ("frame received to audio pushed", "frames"),
+        ("word complete to text sent", "words"),
+    ):
+        delays = sorted(getattr(overhead, name))
+        if not delays:
+            raise UserError("The server sent nothing that could be measured; is it a moshi-server?")
+        middle, high = (delays[int(part * (len(delays) - 1))] for part in (0.5, 0.95))
+        figures = (f"{1000 * seconds:.2f} ms" for seconds in (middle, high, _WANTED[name]))
+        table.add_row(title, *figures, str(len(delays)))
     return table

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent.bench.kyutai import measure
+from agent.bench.kyutai import measure, measure_overhead
 from agent.cli import app
 from agent.errors import UserError
 from agent.settings import Settings
@@ -20,12 +20,14 @@ async def test_the_plugin_is_faster_than_the_recipe(kind: Kind, tmp_path: Path) 
     async with kind.running(tmp_path, step_seconds=0.01) as moshi:
         settings = Settings(_env_file=None, kyutai_url=moshi.address.replace("http", "ws"))
         timings = await measure(settings, 1)
+        overhead = await measure_overhead(settings, 2)
     ours, theirs = timings["plugin"], timings["recipe"]
     assert len(ours) == len(theirs) == 1
     for mine, copied in zip(ours, theirs, strict=True):
         assert abs(mine.audio - copied.audio) < 0.1
         # What the recipe waits for nothing: half a second, and three words.
         assert mine.first < copied.first and mine.total < copied.total
+    assert overhead.frames and overhead.words
 
 
 def test_without_an_address_it_says_which_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,13 @@ from agent.caller.ear import Ear
 from agent.caller.microphone import Microphone
 from agent.caller.onset import OnsetConfig
 from agent.caller.script import load_script
+from agent.caller.tape import Tape
 from agent.caller.transcripts import TranscriptReader
 from tests.support.calls import write_wav
 
 T = TypeVar("T")
 
+_CHAT = "lk.chat"
 # The agent listens again as soon as its last words have left; they are still to arrive.
 _ON_ITS_WAY = 0.3
 
@@ -52,6 +54,11 @@ class Caller:
     def agents(self) -> list[rtc.RemoteParticipant]:
         """The agents that are there."""
         return [each for each in self.room.remote_participants.values() if is_agent(each)]
+
+    @property
+    def tape(self) -> Tape:
+        """All that reached the caller's ear from the first agent, and when."""
+        return self._ears[0].tape if self._ears else Tape()
 
     async def hears(self, *words: str, since: float) -> str:
         """Return what the agents said since, once all ``words`` are in it."""
@@ -104,6 +111,12 @@ class Caller:
         return np.concatenate(
             [tape.cut(bisect(tape.times, since), len(tape.times)) for tape in tapes]
         )
+
+    async def types(self, text: str) -> float:
+        """Send a typed message, and return when it left."""
+        left = time.perf_counter()
+        await self.room.local_participant.send_text(text, topic=_CHAT)
+        return left
 
     async def aclose(self) -> None:
         """Hang up."""

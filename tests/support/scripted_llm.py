@@ -13,8 +13,13 @@ _WORDS_PER_SECOND = 20
 
 
 @asynccontextmanager
-async def run_llm(answers: Mapping[str, str]) -> AsyncIterator[str]:
-    """Serve, and give the base URL; ``answers`` are by a word of the question."""
+async def run_llm(answers: Mapping[str, str], *, thinks: float = 0.0) -> AsyncIterator[str]:
+    """Serve, and give the base URL.
+
+    Args:
+        answers: By a word of the question.
+        thinks: Seconds before the first word.
+    """
 
     async def models(_: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": [{"id": "script", "object": "model"}]})
@@ -25,6 +30,7 @@ async def run_llm(answers: Mapping[str, str]) -> AsyncIterator[str]:
         known = (text for word, text in answers.items() if word.lower() in question.lower())
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
+        await asyncio.sleep(thinks)
         for piece in next(known, "Please say that again.").split():
             await _send(response, {"content": f"{piece} "}, None)
             await asyncio.sleep(1 / _WORDS_PER_SECOND)

@@ -35,6 +35,14 @@ async def test_by_default_the_engine_hears_alone() -> None:
     assert type(ear(stt_fallback="local")) is local.STT
 
 
+async def test_kyutais_model_may_hear_elsewhere_than_it_speaks() -> None:
+    alone = {"stt": "kyutai", "stt_fallback": ()}
+    same = ear(**alone)
+    other = ear(**alone, kyutai_url=None, kyutai_stt_url="ws://127.0.0.1:2")
+    assert isinstance(same, kyutai.STT) and isinstance(other, kyutai.STT)
+    assert (same._server.url, other._server.url) == ("ws://127.0.0.1:1", "ws://127.0.0.1:2")
+
+
 @pytest.mark.parametrize(("name", "kind"), [("kyutai", kyutai.STT), ("deepgram", deepgram.STT)])
 async def test_the_engine_stands_in_for_what_is_elsewhere(name: str, kind: type) -> None:
     assert members(ear(stt=name)) == [kind, local.STT]

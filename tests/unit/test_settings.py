@@ -134,6 +134,7 @@ def test_a_process_that_has_the_settings_already_reads_no_file(
         ("TTS_SPEED", "9"),
         ("STT", "moshi"),
         ("KYUTAI_URL", "kyutai.example:8080"),
+        ("KYUTAI_STT_URL", "kyutai.example:8080"),
         ("KYUTAI_VOICE", "../../etc/passwd"),
     ],
 )

@@ -70,9 +70,12 @@ class Kind:
                 yield Moshi(real.address, 10.0)
 
 
+def kinds() -> dict[str, Kind]:
+    """Return the fake, and the real server where ``MOSHI_SERVER_BIN`` names one."""
+    binary = server_binary()
+    return {"fake": Kind(None)} | ({"real": Kind(binary)} if binary else {})
+
+
 def every_server() -> pytest.MarkDecorator:
-    """Run a test with the fake, and with the real server where ``MOSHI_SERVER_BIN`` names one."""
-    kinds = [pytest.param(Kind(None), id="fake")]
-    if binary := server_binary():
-        kinds.append(pytest.param(Kind(binary), id="real"))
-    return pytest.mark.parametrize("kind", kinds)
+    """Run a test with each of the `kinds`."""
+    return pytest.mark.parametrize("kind", kinds().values(), ids=kinds())
