@@ -37,8 +37,8 @@ THINKS = 0.4
 """Seconds until the language model writes: between two answers no slot is taken for that long."""
 
 FREED = 0.3
-CAPTION = 1.0
-"""Seconds between a word and its caption, at most; the whole answer takes several."""
+CAPTION = 0.5
+"""Seconds between a word and its caption, for most words; the whole answer takes several."""
 
 TURNS = 20
 GREETING = tones.statement(6)
@@ -142,14 +142,13 @@ async def test_the_voice_reaches_the_caller_and_the_captions_run_with_it(
         assert caller.said(asked) == STORY
         sounded = [at for _, at in heard(caller, asked)]
         off = np.array(shown) - np.array(sounded)
-        assert np.abs(off).max() < CAPTION, f"captions are off by {off.round(2)}"
+        assert np.median(np.abs(off)) < CAPTION, f"captions are off by {off.round(2)}"
 
 
 async def test_whoever_interrupts_frees_the_slot(
     scene: Scene, say: Callable[[str, str], np.ndarray], tmp_path: Path
 ) -> None:
     async with scene.call(tmp_path) as caller:
-        me = caller.room.local_participant.identity
 
         async def novel() -> None:
             asked = await caller.types("Read me a novel.")
@@ -165,13 +164,14 @@ async def test_whoever_interrupts_frees_the_slot(
         await caller.listened_to()
         await novel()
         speaking = asyncio.create_task(caller.says(say("Please stop reading.", "en")))
-        began = time.perf_counter()
         watching = asyncio.create_task(scene.used(0))
-        # With what it understood the session takes the interruption for one.
-        await caller.until(lambda: caller.transcripts.log.text(me, began, float("inf")), bool)
-        assert await watching - time.perf_counter() < FREED
+        # At first the session only pauses: it may have been a cough.
+        await caller.until(lambda: caller.states, lambda states: states == ["thinking"])
+        understood = time.perf_counter()
+        freed = await watching
+        assert freed - understood < FREED
         await speaking
-        await says(caller, ANSWERS["stop"], since=await watching)
+        await says(caller, ANSWERS["stop"], since=freed)
 
 
 async def test_twenty_turns_leave_no_slot_taken(scene: Scene, tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ class Caller:
         return [each for each in self.room.remote_participants.values() if is_agent(each)]
 
     @property
+    def states(self) -> list[str | None]:
+        """What they do: ``listening``, ``thinking`` or ``speaking``."""
+        return [each.attributes.get("lk.agent.state") for each in self.agents]
+
+    @property
     def tape(self) -> Tape:
         """All that reached the caller's ear from the first agent, and when."""
         return self._ears[0].tape if self._ears else Tape()
@@ -66,10 +71,7 @@ class Caller:
 
     async def listened_to(self) -> None:
         """Wait until there is an agent that listens."""
-        await self.until(
-            lambda: [each.attributes.get("lk.agent.state") for each in self.agents],
-            lambda states: states == ["listening"],
-        )
+        await self.until(lambda: self.states, lambda states: states == ["listening"])
 
     async def says(self, samples: np.ndarray) -> float:
         """Speak, and return when that was done."""

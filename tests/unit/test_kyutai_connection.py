@@ -1,8 +1,7 @@
 """The connection to a moshi-server: how it begins, and every way it ends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import suppress
 from typing import Any
 
 import msgpack
@@ -15,67 +14,14 @@ from livekit.plugins.kyutai.messages import MAX_MESSAGE
 from livekit.plugins.kyutai.server import MoshiServer
 
 from tests.conformance.kit.bench import nothing_left, options
+from tests.support.moshi.fake_tts import PATH
+from tests.support.moshi.scripted import Script, scripted, sends, serving
 
 pytestmark = pytest.mark.unit
 
-PATH = "/api/tts_streaming"
 SOON = 10.0
 READY = {"type": "Ready"}
 TEXT = "Hello there."
-
-Script = Callable[[web.WebSocketResponse], Awaitable[None]]
-
-
-@asynccontextmanager
-async def scripted(*scripts: Script, listen: str = PATH) -> AsyncIterator[MoshiServer]:
-    """A server whose connections do as the scripts say, in turn; the last one repeats."""
-    came = 0
-
-    async def serve(request: web.Request) -> web.WebSocketResponse:
-        nonlocal came
-        socket = web.WebSocketResponse(timeout=0.1, max_msg_size=0)
-        await socket.prepare(request)
-        script = scripts[min(came, len(scripts) - 1)]
-        came += 1
-        await script(socket)
-        if request.transport:
-            request.transport.close()
-        return socket
-
-    app = web.Application()
-    app.router.add_get(listen, serve)
-    async with serving(app) as address:
-        server = MoshiServer(address, "public_token")
-        yield server
-        await server.aclose()
-
-
-@asynccontextmanager
-async def serving(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
-
-
-def sends(*frames: object, then: str = "wait") -> Script:
-    """Send frames, packed unless they are bytes, or text; then wait, close, or just end."""
-
-    async def script(socket: web.WebSocketResponse) -> None:
-        for frame in frames:
-            if isinstance(frame, str):
-                await socket.send_str(frame)
-            else:
-                data = frame if isinstance(frame, bytes) else msgpack.packb(frame)
-                await socket.send_bytes(data)
-        if then == "close":
-            await socket.close()
-        elif then == "wait":
-            async for _ in socket:
-                continue
-
-    return script
 
 
 def opened(server: MoshiServer, timeout: float = SOON, **keys: Any) -> Any:
@@ -355,6 +301,21 @@ async def test_nonsense_in_mid_reply_is_an_error(frames: list[object]) -> None:
     assert not isinstance(error, APITimeoutError)
     assert len(error.message) < 500
     assert error.retryable is (len(frames) == 1)
+
+
+async def test_speech_without_an_end_is_an_error() -> None:
+    second = msgpack.packb({"type": "Audio", "pcm": [0.25] * 24_000}, use_single_float=True)
+
+    async def script(socket: web.WebSocketResponse) -> None:
+        await socket.send_bytes(msgpack.packb(READY))
+        with suppress(ConnectionError):
+            while True:
+                await socket.send_bytes(second)
+
+    async with scripted(script) as server:
+        error = await speak(server.url)
+    # "Hello there." has two words.
+    assert "51 s of speech came for 2 words" in error.message and not error.retryable
 
 
 async def test_messages_of_a_later_version_are_passed_over() -> None:

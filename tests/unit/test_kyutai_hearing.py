@@ -101,6 +101,16 @@ def test_times_never_go_back() -> None:
     assert transcript.take(5.0) is None
 
 
+def test_words_of_any_length_make_no_transcript_of_any_length() -> None:
+    transcript = Transcript("en")
+    for _ in range(2):
+        transcript.word("x" * 19_999, 0.0)
+        assert not transcript.too_long
+        transcript.word("yes", 1.0)
+        assert transcript.too_long
+        transcript.take(2.0)
+
+
 def scored(detector: PauseDetector, score: float, steps: int = 1) -> Pause:
     for _ in range(steps):
         detector.step([0.0, 0.0, score, 0.0])

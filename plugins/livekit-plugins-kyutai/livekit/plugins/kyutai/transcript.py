@@ -10,6 +10,8 @@ _TYPICAL = 0.4
 _SHORTEST = 0.01
 _MOST = 500
 """Words of one transcript; whoever speaks without a pause for longer gets several."""
+_MOST_CHARACTERS = 20_000
+"""The same, for a server that sends anything at all."""
 
 
 class Transcript:
@@ -19,6 +21,7 @@ class Transcript:
         """Args: language: Code of the language; the server does not name it."""
         self._language = LanguageCode(language)
         self._words: list[TimedString] = []
+        self._characters = 0
         self._start = 0.0
         self._open = False
         self._floor = 0.0
@@ -34,7 +37,7 @@ class Transcript:
     @property
     def too_long(self) -> bool:
         """Whether it should end, pause or not."""
-        return len(self._words) >= _MOST
+        return len(self._words) >= _MOST or self._characters >= _MOST_CHARACTERS
 
     def word(self, text: str, start: float) -> None:
         """Add a word.
@@ -49,6 +52,7 @@ class Transcript:
         if not self._words:
             self._start = start
         self._words.append(TimedString(text, start_time=start))
+        self._characters += len(text)
         self._open = True
 
     def end_word(self, stop: float) -> None:
@@ -86,6 +90,7 @@ class Transcript:
             return None
         data = self.data(until)
         self._words.clear()
+        self._characters = 0
         self._open = False
         self._floor = data.end_time
         return data

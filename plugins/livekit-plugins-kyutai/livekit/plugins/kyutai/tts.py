@@ -37,6 +37,12 @@ register()
 
 PATH = "/api/tts_streaming"
 
+_SECONDS, _SECONDS_A_WORD = 30, 10
+"""What is longer cannot be the speech of so many words; a pause is two, of 10 s at most.
+
+A model that does not find its end speaks for ever, and faster than anybody listens.
+"""
+
 _BLANK = bytes(2 * SAMPLE_RATE // 50)
 """20 ms of silence: the answer to text that cannot be spoken, such as an emoji."""
 
@@ -153,7 +159,7 @@ class SynthesizeStream(tts.SynthesizeStream):
         self._server = server
         self._options = options
         self._endpoint = options.endpoint()
-        self._samples = 0
+        self._samples = self._words = 0
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
         output_emitter.initialize(
@@ -163,7 +169,7 @@ class SynthesizeStream(tts.SynthesizeStream):
             mime_type="audio/pcm",
             stream=True,
         )
-        self._samples = 0
+        self._samples = self._words = 0
         try:
             async with api_errors(), AsyncExitStack() as stack:
                 await self._speak(output_emitter, stack)
@@ -222,18 +228,23 @@ class SynthesizeStream(tts.SynthesizeStream):
         if isinstance(self._options.voice, VoiceEmbedding):
             # After the first text the server ignores it.
             await connection.send(self._options.voice.message)
-        await connection.send(messages.text(first))
+        await self._send(connection, first)
         async for text in texts:
-            await connection.send(messages.text(text))
+            await self._send(connection, text)
         # Before the last message, whose answer may be quicker than this task.
         connection.drain(self._conn_options.timeout)
         await connection.send(messages.eos())
+
+    async def _send(self, connection: Connection, text: str) -> None:
+        self._words += len(text.split())
+        await connection.send(messages.text(text))
 
     async def _receive(self, connection: Connection, emitter: tts.AudioEmitter) -> None:
         captions = Captions()
         while (message := await connection.receive()) is not None:
             if isinstance(message, messages.Audio):
                 self._samples += len(message.samples)
+                _check_length(self._samples, self._words)
                 emitter.push_timed_transcript(captions.release())
                 emitter.push(to_pcm(message.samples))
             elif isinstance(message, messages.Spoken):
@@ -257,7 +268,7 @@ class ChunkedStream(tts.ChunkedStream):
         super().__init__(tts=plugin, input_text=text, conn_options=conn_options)
         self._server = server
         self._options = options
-        self._spoke = False
+        self._samples = 0
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
         output_emitter.initialize(
@@ -271,12 +282,12 @@ class ChunkedStream(tts.ChunkedStream):
         if not text:
             output_emitter.push(_BLANK)
             return
-        self._spoke = False
+        self._samples = 0
         try:
             async with api_errors():
                 await self._speak(text, output_emitter)
         except APIError as error:
-            error.retryable = error.retryable and not self._spoke
+            error.retryable = error.retryable and not self._samples
             raise
 
     async def _speak(self, text: str, emitter: tts.AudioEmitter) -> None:
@@ -298,15 +309,29 @@ class ChunkedStream(tts.ChunkedStream):
                 if not piece:
                     break
                 if pcm := _samples(wav, piece):
-                    self._spoke = True
+                    self._samples += len(pcm) // 2
+                    _check_length(self._samples, len(text.split()))
                     emitter.push(pcm)
-        if not self._spoke:
+        if not self._samples:
             raise APIError("the moshi-server ended without having said anything")
 
 
 def to_pcm(samples: Samples) -> bytes:
     """Return samples as s16le; what is too loud is clipped."""
     return (np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+
+
+def _check_length(samples: int, words: int) -> None:
+    """Stop listening to a server that speaks on and on.
+
+    Raises:
+        APIError: No text of so many words takes so long.
+    """
+    if samples > (_SECONDS + _SECONDS_A_WORD * words) * SAMPLE_RATE:
+        raise APIError(
+            f"the moshi-server did not stop: {samples // SAMPLE_RATE} s of speech came for {words} "
+            "words"
+        )
 
 
 def _samples(wav: WavReader, piece: bytes) -> bytes:
