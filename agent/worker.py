@@ -14,6 +14,7 @@ from agent.errors import UserError
 from agent.language_model import connect_once
 from agent.session import run_call
 from agent.settings import ENV_FILE_READ, Settings, load
+from agent.speech import preload
 from agent.worker_health import WorkerHealth
 
 _log = logging.getLogger(__name__)
@@ -34,7 +35,9 @@ async def take_call(ctx: JobContext) -> None:
 
 def warm_up(_: JobProcess) -> None:
     """Do once per job process, before it has a call, what would hold up that call's first turn."""
-    asyncio.run(connect_once(load()))
+    settings = load()
+    preload(settings)
+    asyncio.run(connect_once(settings))
 
 
 def run(settings: Settings) -> None:

@@ -6,6 +6,7 @@ import pytest
 from livekit.agents import stt, tts
 from livekit.plugins import kyutai, local
 
+from agent import speech
 from agent.ears import build_stt
 from agent.settings import Settings
 from agent.speech import build_tts
@@ -24,6 +25,16 @@ def members(adapter: object) -> list[object]:
     kind = "stt" if isinstance(adapter, stt.STT) else "tts"
     found: list[object] = getattr(adapter, f"_{kind}_instances")
     return found
+
+
+@pytest.mark.parametrize("chosen", [{}, {"stt": "kyutai"}, {"tts": "kyutai"}])
+def test_kyutais_plugin_is_imported_before_a_call_that_needs_it(
+    chosen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported: list[str] = []
+    monkeypatch.setattr(speech, "import_module", imported.append)
+    speech.preload(Settings.model_validate({**KYUTAI, **chosen}))
+    assert bool(imported) is bool(chosen)
 
 
 async def test_the_engine_alone_by_default() -> None:
