@@ -141,7 +141,7 @@ async def test_the_voice_reaches_the_caller_and_the_captions_run_with_it(
         asked = await caller.types("Tell me a story.")
         reading = asyncio.create_task(read(caller, asked))
         await says(caller, STORY, since=asked)
-        await caller.listened_to()
+        await caller.until(lambda: len(shown), lambda count: count == len(STORY.split()))
         reading.cancel()
         await asyncio.wait([reading])
         assert caller.said(asked) == STORY
