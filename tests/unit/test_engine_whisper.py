@@ -210,6 +210,13 @@ def test_what_goes_on_repeating_itself_gets_the_full_context(
     assert [shape[::2] for shape in fake.shapes] == [(1, 1000), (1, 1500), (1, 3000)]
 
 
+def test_a_short_answer_is_heard_again_only_once(ear: WhisperRecogniser, fake: FakeModel) -> None:
+    fake.answers = [Answer(" never mind", -1.5), Answer(" never mind", -1.4), Answer(" better")]
+    (heard,) = ear.transcribe_batch([speech(2, speech_seconds=0.35)])
+    assert heard.text == "never mind"
+    assert [shape[::2] for shape in fake.shapes] == [(1, 1000), (1, 1500)]
+
+
 def test_a_short_answer_is_heard_again_before_it_is_taken_for_a_noise(
     ear: WhisperRecogniser, fake: FakeModel
 ) -> None:

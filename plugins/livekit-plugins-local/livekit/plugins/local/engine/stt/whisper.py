@@ -157,6 +157,8 @@ class WhisperRecogniser:
                     break
                 metrics.RETRIED.labels(self.name, reason).inc()
                 (decoded[at],) = self._attempt([request], wider)
+                if reason == "improbable":
+                    break  # more and more context changes nothing, and the caller waits
         return [
             replace(each.heard, text="") if each.looping and request.draft else each.heard
             for each, request in zip(decoded, requests, strict=True)
