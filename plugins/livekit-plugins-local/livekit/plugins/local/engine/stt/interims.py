@@ -3,7 +3,7 @@
 from livekit.plugins.local.engine.stt.agreement import Agreement
 
 # Little speech is enough to show something; a new interim soon after the last one shows little new.
-_FIRST_SECONDS = 0.4
+_FIRST_SECONDS = 0.32
 _PERIOD_SECONDS = 0.5
 # So little speech is often not believed; a moment later there is enough of it.
 _AGAIN_SECONDS = 0.1
