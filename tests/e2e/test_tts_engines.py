@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Samples
+from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Samples, Voiced
 from livekit.plugins.local.engine.tts.phonemes import phonemize
 from livekit.plugins.local.engine.tts.registry import build
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
@@ -132,7 +132,7 @@ class WatchedCancellation(Cancellation):
 def test_cancelling_interrupts_the_network_of_kokoro(models: Callable[[str], Path]) -> None:
     (engine,) = build(["kokoro"], EngineContext(models, threads=2))
     engine.load()
-    cancel, chunks = WatchedCancellation(), list[Samples]()
+    cancel, chunks = WatchedCancellation(), list[Samples | Voiced]()
 
     def speak() -> None:
         # Some twenty seconds of audio in one run.

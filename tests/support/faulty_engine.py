@@ -12,7 +12,7 @@ from typing import cast
 from unittest.mock import patch
 
 from livekit.plugins.local.engine.tts import registry
-from livekit.plugins.local.engine.tts.base import Cancellation, Samples
+from livekit.plugins.local.engine.tts.base import Cancellation, Voiced
 from livekit.plugins.local.engine.tts.hibari import HibariEngine
 from livekit.plugins.local.errors import EngineError
 
@@ -27,7 +27,7 @@ class FaultyVoice(HibariEngine):
 
     def synthesize(
         self, text: str, *, voice: str, language: str, speed: float, cancel: Cancellation
-    ) -> Iterator[Samples]:
+    ) -> Iterator[Voiced]:
         """Speak one clause, or fail."""
         kind = self._fault()
         if kind == "raise":

@@ -9,6 +9,7 @@ from aiohttp import WSMsgType, web
 from livekit.plugins.local.engine.speaking import Playback, speak_clause
 from livekit.plugins.local.engine.text.segmenter import Segmenter, pause_after
 from livekit.plugins.local.engine.timing.clock import Clock
+from livekit.plugins.local.engine.tts.base import Phoneme
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
 from livekit.plugins.local.engine.ws import parse
 from livekit.plugins.local.protocol import TTS_SAMPLE_RATE, ProtocolError, TtsStart, encode
@@ -69,10 +70,9 @@ async def _speak(
     clock = Clock(TTS_SAMPLE_RATE, start.language, start.speed)
     while (clause := await clauses.get()) is not None:
         await socket.send_str(encode({"type": "segment", "text": clause}))
-        async with (
-            aclosing(speak_clause(synthesizer, start, clause, pause, playback.due)) as audio,
-            aclosing(clock.timed(clause, audio)) as parts,
-        ):
+        told: list[Phoneme] = []
+        speech = speak_clause(synthesizer, start, clause, pause, playback.due, told)
+        async with aclosing(speech) as audio, aclosing(clock.timed(clause, audio, told)) as parts:
             async for part in parts:
                 if isinstance(part, bytes):
                     playback.play(part)

@@ -1,6 +1,6 @@
 """Words laid over the audio of the clause that they make up.
 
-The time that a clause takes is shared among its words by their `Efforts`. What would drift in long
+The time that a clause takes is shared among its words by their `effort`. What would drift in long
 clauses is held by the pauses that are to be heard: each is assigned to the end of a word nearby,
 rather to one with a comma than to another, and the words between two pauses share what lies
 between. Only the assignment is a guess; it is the cheapest one in order (dynamic programming).
@@ -21,6 +21,7 @@ _MARKED = re.compile(r"[,;:.!?…—–)\]»”\"-][\"'”’»)\]*_]*\s*$")
 _UNMARKED = 0.25
 _MARK_WITHOUT_PAUSE = 0.1
 _PAUSE_WITHOUT_WORD = 2.0
+_FRAME_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def align(
     length = len(pcm) / rate
     silent = pauses(pcm, rate)
     begins = silent[0].end if silent and silent[0].start == 0 else 0.0
-    ends = silent[-1].start if silent and silent[-1].end >= length - 0.02 else length
+    ends = silent[-1].start if silent and silent[-1].end >= length - _FRAME_SECONDS else length
     if ends <= begins:
         begins, ends = 0.0, length
     inner = [pause for pause in silent if begins < pause.start and pause.end < ends]
@@ -69,6 +70,29 @@ def align(
     for start, ((first, _), (last, end)) in zip(starts, pairwise(marks), strict=True):
         times += share(weights[first:last], start, end)
     return times
+
+
+def settle(times: Sequence[float], pcm: NDArray[np.int16], rate: int) -> list[float]:
+    """Let words touch, except where nothing is heard between them.
+
+    Args:
+        times: Start and end of the first word, of the second and so on; at least one word.
+        pcm: The audio of the whole clause, shape ``(samples,)``.
+        rate: Its sample rate in Hz.
+
+    Returns:
+        The same for the same words, in seconds, never going back.
+    """
+    silent = pauses(pcm, rate)
+    length = len(pcm) / rate
+    settled = [max([times[0], *(pause.end for pause in silent if pause.start == 0)])]
+    for end, start in zip(times[1:-1:2], times[2::2], strict=True):
+        between = [pause for pause in silent if pause.start < start and pause.end > end]
+        longest = max(between, key=lambda pause: pause.end - pause.start, default=Pause(end, end))
+        settled += [longest.start, longest.end]
+    last = [pause.start for pause in silent if pause.end >= length - _FRAME_SECONDS]
+    settled.append(min([length, times[-1], *last]))
+    return list(accumulate(settled, max))
 
 
 def share(weights: Sequence[float], start: float, end: float) -> list[float]:

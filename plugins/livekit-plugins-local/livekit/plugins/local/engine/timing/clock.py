@@ -4,9 +4,18 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 import numpy as np
-from livekit.plugins.local.engine.timing.alignment import TimedWord, align, share, split_words
-from livekit.plugins.local.engine.timing.effort import Efforts
+from livekit.plugins.local.engine.timing.alignment import (
+    TimedWord,
+    align,
+    settle,
+    share,
+    split_words,
+)
+from livekit.plugins.local.engine.timing.matching import match
 from livekit.plugins.local.engine.timing.pauses import pauses
+from livekit.plugins.local.engine.timing.sounds import effort
+from livekit.plugins.local.engine.timing.transcripts import Transcripts
+from livekit.plugins.local.engine.tts.base import Phoneme
 
 # How long a clause may take from its first audio to its last and still be looked at as a whole.
 # Most engines hand it over at once; who streams it must not be held up for its captions.
@@ -14,16 +23,16 @@ _PATIENCE_SECONDS = 0.025
 _SECONDS_PER_EFFORT = 0.09
 """The pace of a voice that has not been heard yet."""
 
-
-_EFFORTS = Efforts()
+_TRANSCRIPTS = Transcripts()
 
 
 class Clock:
     """Times the words of one stream, clause by clause.
 
-    A clause whose audio is there at once is aligned as a whole. Words of a clause that arrives in
-    pieces are placed by the pace of the clauses before it, each as soon as its audio is there, and
-    the last ones by the clause's true end.
+    A clause whose audio is there at once is aligned as a whole: with its phonemes, if the voice
+    told when it says them. Words of a clause that arrives in pieces are placed by the pace of the
+    clauses before it, each as soon as its audio is there, and the last ones by the clause's true
+    end.
     """
 
     def __init__(self, rate: int, language: str, speed: float = 1.0) -> None:
@@ -40,20 +49,22 @@ class Clock:
         self._now = 0.0
 
     async def timed(
-        self, clause: str, audio: AsyncIterator[bytes]
+        self, clause: str, audio: AsyncIterator[bytes], phonemes: Sequence[Phoneme] = ()
     ) -> AsyncGenerator[bytes | list[TimedWord], None]:
         """Pass on the audio of a clause, its words in front of it.
 
         Args:
             clause: The text as it was written; its words together are the text.
             audio: The clause's PCM, s16le mono. Close the generator before this.
+            phonemes: Holds, once the audio is there, what is said in it, if that is known; times
+                count from its beginning.
 
         Yields:
             Audio, and words with times in seconds since the stream began, in order.
         """
         words = split_words(clause)
-        # While the voice works; most words have been weighed before.
-        weighing = asyncio.ensure_future(self._weigh(words))
+        # While the voice works; most words have been seen before.
+        transcribing = asyncio.ensure_future(self._transcribe(words))
         held: list[bytes] = []
         step = asyncio.ensure_future(anext(audio, None))
         try:
@@ -67,14 +78,14 @@ class Clock:
                 if held and step.exception():
                     break  # what came before it is heard before it is raised
                 if (chunk := step.result()) is None:
-                    yield self._whole(words, await weighing, b"".join(held))
+                    yield self._whole(words, await transcribing, b"".join(held), phonemes)
                     for chunk in held:
                         yield chunk
                     return
                 held.append(chunk)
                 deadline = deadline or loop.time() + _PATIENCE_SECONDS
                 step = asyncio.ensure_future(anext(audio, None))
-            passing = _Passing(words, await weighing, self._now, self._pace)
+            passing = _Passing(words, _weigh(await transcribing), self._now, self._pace)
             chunk = b"".join(held)
             passing.skip(self._silence(chunk))
             while chunk is not None:
@@ -89,18 +100,27 @@ class Clock:
                 yield rest
             self._pace = passing.pace or self._pace
         finally:
-            for task in (step, weighing):
+            for task in (step, transcribing):
                 task.cancel()
-            await asyncio.gather(step, weighing, return_exceptions=True)
+            await asyncio.gather(step, transcribing, return_exceptions=True)
 
-    async def _weigh(self, words: Sequence[str]) -> list[float]:
-        if _EFFORTS.known(words, self._language):
-            return _EFFORTS(words, self._language)
-        return await asyncio.to_thread(_EFFORTS, words, self._language)
+    async def _transcribe(self, words: Sequence[str]) -> list[str]:
+        if _TRANSCRIPTS.known(words, self._language):
+            return _TRANSCRIPTS(words, self._language)
+        return await asyncio.to_thread(_TRANSCRIPTS, words, self._language)
 
-    def _whole(self, words: list[str], weights: list[float], pcm: bytes) -> list[TimedWord]:
+    def _whole(
+        self, words: list[str], transcripts: list[str], pcm: bytes, phonemes: Sequence[Phoneme]
+    ) -> list[TimedWord]:
         samples = np.frombuffer(pcm, "<i2")
-        times = [self._now + at for at in align(words, weights, samples, self._rate)]
+        weights = _weigh(transcripts)
+        told = match(transcripts, phonemes)
+        times = (
+            settle(told, samples, self._rate)
+            if told
+            else align(words, weights, samples, self._rate)
+        )
+        times = [self._now + at for at in times]
         self._now += len(samples) / self._rate
         self._pace = (times[-1] - times[0]) / sum(weights) or self._pace
         return [TimedWord(*word) for word in zip(words, times[::2], times[1::2], strict=True)]
@@ -109,6 +129,11 @@ class Clock:
         """Return how long it takes until somebody speaks, in seconds."""
         found = pauses(np.frombuffer(pcm, "<i2"), self._rate)
         return found[0].end if found and found[0].start == 0 else 0.0
+
+
+def _weigh(transcripts: Sequence[str]) -> list[float]:
+    weights = list(map(effort, transcripts))
+    return weights if any(weights) else [1.0] * len(weights)
 
 
 class _Passing:

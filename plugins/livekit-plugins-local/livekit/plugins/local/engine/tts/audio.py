@@ -1,12 +1,18 @@
 """Audio as engines make it, turned into the PCM that goes out."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from livekit import rtc
-from livekit.plugins.local.engine.tts.base import Samples
+from livekit.plugins.local.engine.tts.base import Phoneme, Samples, Voiced
+from numpy.typing import NDArray
 
 _FRAME_SECONDS = 0.01
 _SILENCE_DB = -48.0
 _MARGIN_SECONDS = 0.05
+# Kokoro and its pupils sound a phoneme so much earlier than its frames say: the lag at which
+# sibilants and vowels fit the energy above 4 kHz and below 1 kHz best (50 to 65 ms, EN and FR).
+_LEAD_SECONDS = 0.055
 
 
 def trim_silence(samples: Samples, sample_rate: int) -> Samples:
@@ -14,17 +20,42 @@ def trim_silence(samples: Samples, sample_rate: int) -> Samples:
 
     Silence is what stays 48 dB below the loudest 10 ms.
     """
+    return samples[_speech(samples, sample_rate)]
+
+
+def voiced(
+    samples: Samples, sample_rate: int, symbols: Sequence[str], frames: NDArray[np.float32]
+) -> Voiced:
+    """Trim the audio of Kokoro or a network taught by it, which told how long each symbol takes.
+
+    Args:
+        samples: The audio, shape ``(samples,)``.
+        sample_rate: Its rate in Hz.
+        symbols: What was said.
+        frames: Duration of the silence before, of each symbol and of the silence after, in frames
+            of any length, which together make up the audio; shape ``(symbols + 2,)``.
+    """
+    kept = _speech(samples, sample_rate)
+    seconds = len(samples) / sample_rate / max(1.0, float(frames.sum()))
+    begins = np.cumsum(frames) * seconds - kept.start / sample_rate - _LEAD_SECONDS
+    edges = np.maximum(begins, 0.0).tolist()
+    phonemes = map(Phoneme, symbols, edges, edges[1:])
+    return Voiced(samples[kept], list(phonemes))
+
+
+def _speech(samples: Samples, sample_rate: int) -> slice:
+    """Return which samples are speech, with its margins."""
     frame = round(sample_rate * _FRAME_SECONDS)
     frames = len(samples) // frame
     if not frames:
-        return samples
+        return slice(0, len(samples))
     energy = np.square(samples[: frames * frame].reshape(frames, frame)).mean(axis=1)
     loud = np.flatnonzero(energy > energy.max() * 10 ** (_SILENCE_DB / 10))
     if not len(loud):
-        return samples
+        return slice(0, len(samples))
     margin = round(sample_rate * _MARGIN_SECONDS)
     start = max(0, int(loud[0]) * frame - margin)
-    return samples[start : (int(loud[-1]) + 1) * frame + margin]
+    return slice(start, min(len(samples), (int(loud[-1]) + 1) * frame + margin))
 
 
 def silence(seconds: float, sample_rate: int) -> Samples:

@@ -1,17 +1,36 @@
 """What a text-to-speech engine is to the rest of the engine process."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 """Mono audio, float32 in [-1, 1], shape ``(samples,)``."""
+
+
+class Phoneme(NamedTuple):
+    """A symbol of IPA, a space or a punctuation mark, and when it is said, in seconds."""
+
+    symbol: str
+    start: float
+    end: float
+
+    def later(self, seconds: float) -> "Phoneme":
+        """Return the same, said so much later."""
+        return Phoneme(self.symbol, self.start + seconds, self.end + seconds)
+
+
+class Voiced(NamedTuple):
+    """Audio of a voice that tells when it says what, counted from the audio's beginning."""
+
+    samples: Samples
+    phonemes: Sequence[Phoneme]
 
 
 class Cancellation:
@@ -142,7 +161,7 @@ class TTSEngine(Protocol):
 
     def synthesize(
         self, text: str, *, voice: str, language: str, speed: float, cancel: Cancellation
-    ) -> Iterator[Samples]:
+    ) -> Iterator[Samples] | Iterator[Voiced]:
         """Speak one clause or sentence; called on one thread at a time.
 
         Args:
@@ -153,7 +172,8 @@ class TTSEngine(Protocol):
             cancel: Cancelled when nobody listens any more: stop as soon as possible.
 
         Yields:
-            Chunks of audio, at least one unless cancelled.
+            Chunks of audio, at least one unless cancelled; `Voiced` where the engine knows the
+            times of its phonemes, so that captions need not be guessed.
 
         Raises:
             EngineError: Synthesis failed; the engine may be used again.

@@ -1,13 +1,19 @@
 """Hibari: one fast English neural voice, in process (Apache-2.0)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from livekit.plugins.local.engine.tts.audio import silence, trim_silence
-from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Samples
+import numpy as np
+from livekit.plugins.local.engine.tts.audio import silence, voiced
+from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Voiced
+from livekit.plugins.local.engine.tts.onnx_graph import with_output
 from livekit.plugins.local.packages import HIBARI
+from numpy.typing import NDArray
 
 _VOICE = "heart"
+# How long the network makes each symbol, in frames.
+_DURATIONS = "/Clip_output_0"
 
 
 class HibariEngine:
@@ -23,6 +29,7 @@ class HibariEngine:
     def __init__(self, context: EngineContext) -> None:
         # The network is so small that one thread is faster than several: `context` has no say.
         self._hibari: Any = None
+        self._network: _Network
 
     def voices(self) -> dict[str, frozenset[str]]:
         """Return the one voice."""
@@ -35,22 +42,48 @@ class HibariEngine:
             from hibari.voices import voice_path
         except ImportError:
             raise HIBARI.error() from None
-        network = voice_path(_VOICE, download_missing=False)
-        self._hibari = hibari.Hibari(voice=_VOICE, model=network, threads=1)
+        network = Path(voice_path(_VOICE, download_missing=False)).read_bytes()
+        self._hibari = hibari.Hibari(
+            voice=_VOICE, model=with_output(network, _DURATIONS), threads=1
+        )
+        self._network = _Network(self._hibari.sess)
+        self._hibari.sess = self._network
         self.version = hibari.__version__
         # Pronunciation rules load lazily; an invented word loads those for unknown words too.
         self._hibari("Warming up the frobnicator.")
 
     def synthesize(
         self, text: str, *, voice: str, language: str, speed: float, cancel: Cancellation
-    ) -> Iterator[Samples]:
+    ) -> Iterator[Voiced]:
         """Speak one clause or sentence; a sentence takes some 20 ms and is not interrupted."""
         spoken = False
-        for samples in self._hibari.stream(text, speed):
+        for phonemes in self._hibari.phonemize(text):
+            symbols = [symbol for symbol in phonemes if symbol in self._hibari.vocab]
+            if not symbols:
+                continue
+            samples = self._hibari.from_phonemes(phonemes, speed)
             if cancel.cancelled:
                 return
             spoken = True
-            yield trim_silence(samples, self.sample_rate)
+            yield voiced(samples, self.sample_rate, symbols, self._network.frames)
         if not spoken:
             # Signs without a pronunciation are no reason to break off a reply.
-            yield silence(0.1, self.sample_rate)
+            yield Voiced(silence(0.1, self.sample_rate), [])
+
+
+class _Network:
+    """Hibari's network, whose last output Hibari does not know of.
+
+    Attributes:
+        frames: Duration of each symbol in the last run, shape ``(symbols + 2,)``.
+    """
+
+    def __init__(self, session: Any) -> None:  # noqa: ANN401 - ONNX Runtime has no types
+        self._session = session
+        self.frames: NDArray[np.float32] = np.zeros(0, np.float32)
+
+    def run(self, names: None, inputs: Mapping[str, Any]) -> list[NDArray[np.float32]]:
+        """Run the network; see `onnxruntime.InferenceSession.run`."""
+        outputs: list[NDArray[np.float32]] = self._session.run(names, inputs)
+        self.frames = outputs.pop()
+        return outputs

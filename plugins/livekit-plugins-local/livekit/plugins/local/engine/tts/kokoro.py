@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from livekit.plugins.local.engine.tts.audio import silence, trim_silence
-from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Samples
+from livekit.plugins.local.engine.tts.audio import silence
+from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Voiced
 from livekit.plugins.local.engine.tts.espeak_program import espeak_path
 from livekit.plugins.local.engine.tts.kokoro_model import (
     MAX_TOKENS,
@@ -88,7 +88,7 @@ class KokoroEngine:
 
     def synthesize(
         self, text: str, *, voice: str, language: str, speed: float, cancel: Cancellation
-    ) -> Iterator[Samples]:
+    ) -> Iterator[Voiced]:
         """Speak one clause or sentence; the network makes up to 510 phonemes at a time."""
         if voice not in self._styles:
             self._styles[voice] = load_styles(self._files[voice])
@@ -96,18 +96,18 @@ class KokoroEngine:
         phonemes = "".join(symbol for symbol in spelled if symbol in SYMBOL_IDS)
         if not any(map(str.isalpha, phonemes)):
             # Signs without a pronunciation: nothing to say, and no reason to break off a reply.
-            yield silence(_PAUSE_SECONDS, SAMPLE_RATE)
+            yield Voiced(silence(_PAUSE_SECONDS, SAMPLE_RATE), [])
             return
         chunks = split_phonemes(phonemes, MAX_TOKENS)
         for index, chunk in enumerate(chunks):
             if cancel.cancelled:
                 return
-            samples = self._model.run(chunk, self._styles[voice], speed, cancel)
-            if samples is None:
+            spoken = self._model.run(chunk, self._styles[voice], speed, cancel)
+            if spoken is None:
                 return
             if index:
-                yield silence(_PAUSE_SECONDS, SAMPLE_RATE)
-            yield trim_silence(samples, SAMPLE_RATE)
+                yield Voiced(silence(_PAUSE_SECONDS, SAMPLE_RATE), [])
+            yield spoken
 
 
 def split_phonemes(phonemes: str, limit: int) -> list[str]:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-from livekit.plugins.local.engine.tts.base import Cancellation, Samples
+from livekit.plugins.local.engine.tts.audio import voiced
+from livekit.plugins.local.engine.tts.base import Cancellation, Voiced
+from livekit.plugins.local.engine.tts.onnx_graph import with_output
 from livekit.plugins.local.errors import EngineError
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
@@ -48,6 +50,8 @@ _RUNS = {
 }
 SYMBOL_IDS = {symbol: first + i for first, run in _RUNS.items() for i, symbol in enumerate(run)}
 _PAD = 0
+# How long the network makes each token, in frames.
+_DURATIONS = "/encoder/Clip_output_0"
 
 
 class KokoroModel:
@@ -64,11 +68,13 @@ class KokoroModel:
         options.inter_op_num_threads = 1
         # Waiting threads would burn the cores that recognition and the language model need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session = ort.InferenceSession(
+            with_output(path.read_bytes(), _DURATIONS), options, providers=["CPUExecutionProvider"]
+        )
 
     def run(
         self, phonemes: str, styles: NDArray[np.float32], speed: float, cancel: Cancellation
-    ) -> Samples | None:
+    ) -> Voiced | None:
         """Speak phonemes.
 
         Args:
@@ -78,7 +84,7 @@ class KokoroModel:
             cancel: Interrupts the run between two operators of the network.
 
         Returns:
-            Audio at `SAMPLE_RATE`; None if cancelled.
+            Audio at `SAMPLE_RATE`, trimmed, with its phonemes; None if cancelled.
 
         Raises:
             EngineError: The network failed.
@@ -92,13 +98,12 @@ class KokoroModel:
         options = ort.RunOptions()
         try:
             with cancel.calling(lambda: setattr(options, "terminate", True)):
-                (waveform,) = self._session.run(None, inputs, options)
+                waveform, frames = self._session.run(None, inputs, options)
         except Fail as error:
             if cancel.cancelled:
                 return None
             raise EngineError("failed", f"Kokoro could not speak: {error}") from error
-        samples: Samples = waveform[0]
-        return samples
+        return voiced(waveform[0], SAMPLE_RATE, phonemes, frames[0])
 
 
 def load_styles(path: Path) -> NDArray[np.float32]:

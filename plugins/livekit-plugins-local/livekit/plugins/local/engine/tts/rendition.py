@@ -1,10 +1,10 @@
 """The audio of one clause while it is being made, for all who listen to it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
-from livekit.plugins.local.engine.tts.base import Cancellation
+from livekit.plugins.local.engine.tts.base import Cancellation, Phoneme
 from livekit.plugins.local.errors import EngineError
 
 
@@ -37,6 +37,7 @@ class Rendition:
         cancel: Tells the engine to stop.
         ended: Whether nothing more will come.
         error: Why it ended too early; None otherwise.
+        phonemes: What is said in the audio that was made so far, where the engine tells.
         on_end: Called once, when it has ended.
     """
 
@@ -47,6 +48,7 @@ class Rendition:
         self.cancel = Cancellation()
         self.ended = False
         self.error: EngineError | None = None
+        self.phonemes: list[Phoneme] = []
         self.on_end: Callable[[Rendition], None] | None = None
         self.on_left: Callable[[Rendition], None] | None = None
         self._chunks: list[bytes] = []
@@ -63,10 +65,11 @@ class Rendition:
         """Whether there is any audio."""
         return bool(self._chunks)
 
-    def add(self, chunk: bytes) -> None:
-        """Add audio; ignored once it has ended."""
+    def add(self, chunk: bytes, phonemes: Sequence[Phoneme] = ()) -> None:
+        """Add audio, and what is said in it; ignored once it has ended."""
         if not self.ended:
             self._chunks.append(chunk)
+            self.phonemes += phonemes
             self._wake()
 
     def end(self, error: EngineError | None = None) -> None:

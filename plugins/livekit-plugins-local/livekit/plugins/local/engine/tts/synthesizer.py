@@ -8,9 +8,10 @@ from functools import partial
 
 from livekit.plugins.local.engine import metrics
 from livekit.plugins.local.engine.text.speakable import is_speakable, speakable
-from livekit.plugins.local.engine.tts.base import TTSEngine
+from livekit.plugins.local.engine.tts.base import Phoneme, TTSEngine
 from livekit.plugins.local.engine.tts.cache import LONGEST_TEXT, PhraseCache, Recipe
 from livekit.plugins.local.engine.tts.phrase_store import PhraseStore
+from livekit.plugins.local.engine.tts.recording import Recording
 from livekit.plugins.local.engine.tts.recovery import Patience
 from livekit.plugins.local.engine.tts.rendition import Clause, Rendition
 from livekit.plugins.local.engine.tts.voices import Choice, VoiceBook
@@ -79,6 +80,7 @@ class Synthesizer:
         language: str,
         speed: float = 1.0,
         due: float | None = None,
+        phonemes: list[Phoneme] | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """Speak one clause or sentence.
 
@@ -95,6 +97,8 @@ class Synthesizer:
             language: Language code of the text.
             speed: 1.0 is the voice's own rate.
             due: Time of the event loop at which the caller runs out of audio; None for now.
+            phonemes: Is given what is said in the audio, before it is yielded, with times from the
+                clause's beginning; stays empty for an engine that does not tell.
 
         Yields:
             PCM, s16le mono at `TTS_SAMPLE_RATE`, each chunk as soon as it is made; nothing if
@@ -111,11 +115,13 @@ class Synthesizer:
             due = asyncio.get_running_loop().time()
         choices = [choice, *self.voices.stand_ins(choice)]
         failure: EngineError | None = None
+        told: list[Phoneme] = [] if phonemes is None else phonemes
         for each in choices:
             patient = each is choices[-1]
             spoke = False
             try:
-                async with aclosing(self._speak(each, text, speed, due, patient=patient)) as audio:
+                speech = self._speak(each, text, speed, due, told, patient=patient)
+                async with aclosing(speech) as audio:
                     async for pcm in audio:
                         if not spoke and each is not choice:
                             metrics.STAND_INS.labels(choice.engine, each.engine).inc()
@@ -153,14 +159,16 @@ class Synthesizer:
         if self._cache is None or not is_speakable(text):
             return
         key = self._recipe(choice, text, speed).key
-        audio = await asyncio.to_thread(store.read, key) if store else None
-        if audio is None:
+        packed = await asyncio.to_thread(store.read, key) if store else None
+        if packed is None:
             due = asyncio.get_running_loop().time()
-            async with aclosing(self._speak(choice, text, speed, due, patient=True)) as speech:
-                audio = b"".join([pcm async for pcm in speech])
+            told: list[Phoneme] = []
+            speech = self._speak(choice, text, speed, due, told, patient=True)
+            async with aclosing(speech) as audio:
+                packed = Recording(b"".join([pcm async for pcm in audio]), told).pack()
             if store:
-                await asyncio.to_thread(store.write, key, audio)
-        self._cache.put(key, audio, keep=True)
+                await asyncio.to_thread(store.write, key, packed)
+        self._cache.put(key, packed, keep=True)
 
     def close(self) -> None:
         """Cancel all work; running and later requests end with an error."""
@@ -169,17 +177,25 @@ class Synthesizer:
             worker.close()
 
     async def _speak(
-        self, choice: Choice, text: str, speed: float, due: float, *, patient: bool
+        self,
+        choice: Choice,
+        text: str,
+        speed: float,
+        due: float,
+        told: list[Phoneme],
+        *,
+        patient: bool,
     ) -> AsyncGenerator[bytes, None]:
-        """Speak with one voice, or repeat what it said before."""
+        """Speak with one voice, or repeat what it said before; `told` becomes what is said."""
         worker = self._workers[choice.engine]
         key = ""
         rendition: Rendition | None = None
         if self._cache and len(text) <= LONGEST_TEXT and worker.state.state == "ready":
             key = self._recipe(choice, text, speed).key
-            if audio := self._cache.get(key):
+            if packed := self._cache.get(key):
                 metrics.CACHE_LOOKUPS.labels("hit").inc()
-                yield audio
+                pcm, told[:] = Recording.unpack(packed)
+                yield pcm
                 return
             rendition = self._flights.get(key)
             metrics.CACHE_LOOKUPS.labels("joined" if rendition else "miss").inc()
@@ -192,12 +208,13 @@ class Synthesizer:
         rendition.due = min(rendition.due, due)
         async with aclosing(rendition.listen()) as speech:
             async for pcm in speech:
+                told[:] = rendition.phonemes
                 yield pcm
 
     def _landed(self, key: str, rendition: Rendition) -> None:
         self._flights.pop(key, None)
         if rendition.error is None and self._cache:
-            self._cache.put(key, rendition.audio)
+            self._cache.put(key, Recording(rendition.audio, rendition.phonemes).pack())
 
     def _recipe(self, choice: Choice, text: str, speed: float) -> Recipe:
         engine = self._workers[choice.engine].engine

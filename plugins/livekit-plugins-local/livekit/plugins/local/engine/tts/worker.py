@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -10,7 +10,7 @@ from typing import Literal
 from livekit.plugins.local.engine import metrics
 from livekit.plugins.local.engine.model_thread import ModelThread, Runner
 from livekit.plugins.local.engine.tts.audio import PcmEncoder
-from livekit.plugins.local.engine.tts.base import TTSEngine
+from livekit.plugins.local.engine.tts.base import Phoneme, TTSEngine, Voiced
 from livekit.plugins.local.engine.tts.breaker import Breaker
 from livekit.plugins.local.engine.tts.recovery import Patience, Recovery
 from livekit.plugins.local.engine.tts.rendition import Clause, Rendition
@@ -175,30 +175,34 @@ class VoiceWorker:
         """Speak; runs on the engine's thread."""
         clause, cancel = rendition.clause, rendition.cancel
         encoder = PcmEncoder(self.engine.sample_rate, TTS_SAMPLE_RATE)
+        made = 0
 
-        def put(pcm: bytes) -> None:
+        def put(pcm: bytes, phonemes: Sequence[Phoneme] = ()) -> None:
             if pcm:
-                loop.call_soon_threadsafe(self._heard, rendition, pcm)
+                loop.call_soon_threadsafe(self._heard, rendition, pcm, phonemes)
 
         if cancel.cancelled:
             return
-        for samples in self.engine.synthesize(
+        for spoken in self.engine.synthesize(
             clause.text,
             voice=clause.voice,
             language=clause.language,
             speed=clause.speed,
             cancel=cancel,
         ):
-            put(encoder.encode(samples))
+            samples, phonemes = spoken if isinstance(spoken, Voiced) else (spoken, ())
+            before = made / self.engine.sample_rate
+            put(encoder.encode(samples), [each.later(before) for each in phonemes])
+            made += len(samples)
         put(encoder.finish())
 
-    def _heard(self, rendition: Rendition, pcm: bytes) -> None:
+    def _heard(self, rendition: Rendition, pcm: bytes, phonemes: Sequence[Phoneme]) -> None:
         if rendition is self._current and not rendition.audible:
             taken = asyncio.get_running_loop().time() - self._began
             # A busy moment is remembered for some clauses, and then forgotten.
             usual = taken / max(len(rendition.clause.text), _SHORT_CLAUSE)
             self._pace = max(usual, _MEMORY * self._pace)
-        rendition.add(pcm)
+        rendition.add(pcm, phonemes)
         if rendition is self._current and not rendition.ended:
             self._expect(rendition)
 
