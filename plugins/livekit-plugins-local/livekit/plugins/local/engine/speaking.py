@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from math import inf
 
 from livekit.plugins.local.engine import metrics
 from livekit.plugins.local.engine.tts.base import Phoneme
@@ -64,6 +65,8 @@ async def speak_clause(
 class Playback:
     """Tells when somebody who plays audio as soon as it comes will run out of it."""
 
+    _SHORTEST_SECONDS = 0.4
+
     def __init__(self) -> None:
         self._ends = 0.0
 
@@ -71,6 +74,15 @@ class Playback:
     def due(self) -> float:
         """Time of the event loop; now, if there is no audio left."""
         return max(self._ends, asyncio.get_running_loop().time())
+
+    def affords(self, pace: float) -> float:
+        """Return how many characters can be spoken before the audio ends, or within 0.4 s.
+
+        Args:
+            pace: Seconds that a character takes.
+        """
+        seconds = self.due - asyncio.get_running_loop().time()
+        return max(seconds, self._SHORTEST_SECONDS) / pace if pace else inf
 
     def play(self, pcm: bytes) -> None:
         """Note that audio was sent: s16le mono at `TTS_SAMPLE_RATE`."""

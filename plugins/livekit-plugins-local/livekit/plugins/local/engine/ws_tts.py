@@ -1,13 +1,14 @@
 """The endpoint ``/v1/tts/stream``; see `livekit.plugins.local.protocol`."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any
 
 from aiohttp import WSMsgType, web
 from livekit.plugins.local.engine.speaking import Playback, speak_clause
-from livekit.plugins.local.engine.text.segmenter import Segmenter, pause_after
+from livekit.plugins.local.engine.text.segmenter import Segmenter, cut_short, pause_after
 from livekit.plugins.local.engine.timing.clock import Clock
 from livekit.plugins.local.engine.tts.base import Phoneme
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
@@ -68,7 +69,7 @@ async def _speak(
     pause = 0.0
     playback = Playback()
     clock = Clock(TTS_SAMPLE_RATE, start.language, start.speed)
-    while (clause := await clauses.get()) is not None:
+    async for clause in _affordable(clauses, start, synthesizer, playback):
         await socket.send_str(encode({"type": "segment", "text": clause}))
         told: list[Phoneme] = []
         speech = speak_clause(synthesizer, start, clause, pause, playback.due, told)
@@ -83,6 +84,19 @@ async def _speak(
         pause = pause_after(clause)
         await socket.send_str(encode({"type": "segment_end"}))
     await socket.send_str(encode({"type": "done"}))
+
+
+async def _affordable(
+    clauses: Clauses, start: TtsStart, synthesizer: Synthesizer, playback: Playback
+) -> AsyncGenerator[str, None]:
+    """Yield the clauses; what a slow voice could not say in time is cut once more."""
+    while (clause := await clauses.get()) is not None:
+        while clause:
+            pace = synthesizer.pace(
+                clause, voice=start.voice, language=start.language, speed=start.speed
+            )
+            part, clause = cut_short(clause, start.language, playback.affords(pace))
+            yield part
 
 
 def _start(message: dict[str, Any]) -> TtsStart:

@@ -14,7 +14,7 @@ _LIMIT_BYTES = 32 * 1024 * 1024
 
 
 class PhraseStore:
-    """One file per phrase, named by its key; file names and contents hold no text.
+    """One file per phrase, named by its key, which says nothing about the text.
 
     Its methods read and write files: not for the event loop.
 

@@ -140,6 +140,22 @@ class Synthesizer:
         assert failure
         raise failure
 
+    def pace(self, text: str, *, voice: str | None, language: str, speed: float) -> float:
+        """Return how many seconds each character of a text will take, 0 if it is known by heart.
+
+        Args: as `synthesize`.
+
+        Raises:
+            EngineError: No such voice or language.
+        """
+        choice = self.voices.resolve(voice, language)
+        worker = self._workers[choice.engine]
+        if worker.pace and self._cache and len(text) <= LONGEST_TEXT:
+            spoken = _checked(text, choice.language, speed)
+            if self._cache.get(self._recipe(choice, spoken, speed).key):
+                return 0.0
+        return worker.pace
+
     async def declare(
         self, text: str, *, language: str, speed: float, store: PhraseStore | None
     ) -> None:

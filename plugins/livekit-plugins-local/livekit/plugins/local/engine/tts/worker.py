@@ -87,6 +87,11 @@ class VoiceWorker:
         self._began = 0.0
         metrics.VOICE_STATE.labels(engine.name).set(0)
 
+    @property
+    def pace(self) -> float:
+        """Seconds that a character has taken of late until its audio came, 0 if not known."""
+        return self._pace
+
     async def load(self) -> None:
         """Load the engine on its thread; `state` tells how it went."""
         name = self.engine.name
