@@ -3,6 +3,7 @@
 import typer
 
 from agent.bench.kyutai import bench_kyutai
+from agent.bench.listener import listener
 from agent.bench.stt import stt
 from agent.bench.tts import tts
 
@@ -15,6 +16,7 @@ app = typer.Typer(
 )
 app.command("stt")(stt)
 app.command("tts")(tts)
+app.command("listener")(listener)
 app.command("kyutai")(bench_kyutai)
 
 

@@ -27,6 +27,8 @@ class Figures:
         megabytes: Memory of the engine after that.
         stand_ins: Clauses that were spoken by another voice, because this one was too slow.
         understood: What Whisper made of the fixed sentences.
+        word_starts_ms: How far beginnings of words are from those that Whisper finds,
+        word_ends_ms: and their ends.
     """
 
     voice: str
@@ -41,6 +43,8 @@ class Figures:
     megabytes: float | None = None
     stand_ins: int = 0
     understood: list[Understood] = field(default_factory=list)
+    word_starts_ms: Latency = field(default_factory=lambda: Latency(0))
+    word_ends_ms: Latency = field(default_factory=lambda: Latency(0))
 
     @property
     def reply_ratio(self) -> float | None:

@@ -8,6 +8,7 @@ from agent.bench.tts_corpus import PHRASES, REPLIES, sentences
 from agent.bench.tts_figures import GAP_SECONDS, Crowd, Figures, Soak
 from agent.bench.tts_speech import Speaker, Speech
 from agent.bench.tts_wer import Listener
+from agent.bench.tts_words import texts
 from agent.caller.report import Latency
 
 # People do not ask at the same instant.
@@ -73,6 +74,27 @@ async def measure_intelligibility(
             figures.stand_ins += stood_in
             continue
         figures.understood.append(await asyncio.to_thread(listener.hear, sentence, speech))
+
+
+async def measure_words(
+    engine: Engine, speaker: Speaker, listener: Listener, figures: Figures, limit: int | None
+) -> None:
+    """Have sentences spoken, and compare the times of their words with the listener's.
+
+    Raises:
+        APIError: The engine failed.
+    """
+    starts: list[float] = []
+    ends: list[float] = []
+    for text in list(texts(speaker.language))[:limit]:
+        before = await engine.stand_ins()
+        speech = await speaker.say(text)
+        if await engine.stand_ins() > before:
+            continue
+        offsets = await asyncio.to_thread(listener.time, text, speech, speaker.language)
+        starts += map(abs, offsets.starts)
+        ends += map(abs, offsets.ends)
+    figures.word_starts_ms, figures.word_ends_ms = Latency.of(starts), Latency.of(ends)
 
 
 async def measure_crowd(engine: Engine, speakers: list[Speaker], *, pace: float) -> Crowd:

@@ -56,6 +56,8 @@ class Report:
                 yield f"{each.voice}: gaps over 50 ms", len(each.gaps_ms), 0
             if not each.voice.startswith(_UNJUDGED) and each.language in _WER:
                 yield f"{each.voice}: WER, {each.language}, %", each.wer, _WER[each.language]
+            if not each.voice.startswith(_UNJUDGED):
+                yield f"{each.voice}: word times, p95, ms", each.word_starts_ms.p95, 150
         for crowd in self.crowds:
             title = f"{crowd.voice}, {len(crowd.waits_ms)} calls"
             yield f"{title}: longest wait / mean", crowd.ratio, 2
@@ -132,6 +134,8 @@ def _voices(voices: list[Figures]) -> Table:
     row("memory, MB", *(_number(each.megabytes) for each in voices))
     row("WER without names, %", *(_number(each.wer, 1) for each in voices))
     row("names understood, %", *(_number(each.names_heard) for each in voices))
+    row("words begin off by, p50 / p95", *(_pair(each.word_starts_ms) for each in voices))
+    row("words end off by, p50 / p95", *(_pair(each.word_ends_ms) for each in voices))
     return table
 
 

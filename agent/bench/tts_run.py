@@ -9,6 +9,7 @@ import psutil
 
 from agent.bench import tts_corpus
 from agent.bench.engine import Engine, run_engine
+from agent.bench.listener import find_listener
 from agent.bench.machine import Bystanders
 from agent.bench.tts_figures import Figures
 from agent.bench.tts_measure import (
@@ -16,12 +17,11 @@ from agent.bench.tts_measure import (
     measure_intelligibility,
     measure_soak,
     measure_speed,
+    measure_words,
 )
 from agent.bench.tts_report import Report
 from agent.bench.tts_speech import TOKENS_PER_SECOND, Speaker
 from agent.bench.tts_wer import Listener
-from agent.errors import UserError
-from agent.model_store import model_store
 from agent.settings import Settings
 
 VOICES = (
@@ -31,8 +31,6 @@ VOICES = (
     ("en", "espeak/en-us"),
     ("fr", "espeak/fr"),
 )
-LISTENERS = ("whisper-small", "whisper-base")
-"""Who judges how well a voice is understood: the first that is here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,7 @@ async def run(plan: Plan, say: Callable[[str], None]) -> Report:
     """
     for language, _ in plan.voices:
         tts_corpus.check(language)
-    name, model = _listener(plan)
+    name, model = find_listener(plan.settings, plan.listener)
     report = Report(
         {
             "device": plan.settings.device,
@@ -84,12 +82,13 @@ async def run(plan: Plan, say: Callable[[str], None]) -> Report:
         if plan.sentences != 0:
             listener = await asyncio.to_thread(Listener, model)
             for figures in report.voices:
-                say(f"{figures.voice}: what {name} understands")
+                say(f"{figures.voice}: what {name} hears")
                 speaker = Speaker(engine.address, figures.voice, figures.language)
                 try:
                     await measure_intelligibility(
                         engine, speaker, listener, figures, plan.sentences
                     )
+                    await measure_words(engine, speaker, listener, figures, plan.sentences)
                 finally:
                     await speaker.aclose()
                 _save(plan, report)
@@ -115,22 +114,6 @@ async def _measure(
     finally:
         for speaker in speakers:
             await speaker.aclose()
-
-
-def _listener(plan: Plan) -> tuple[str, Path]:
-    """Return the name and the directory of the model that listens."""
-    if plan.listener and (folder := Path(plan.listener)).is_dir():
-        return folder.name, folder
-    store = model_store(plan.settings)
-    known = {model.id for model in store.manifest.models}
-    names = (plan.listener,) if plan.listener else LISTENERS
-    for name in names:
-        if name in known and (folder_of := store.locate(name)):
-            return name, folder_of
-    raise UserError(
-        f"There is no {' or '.join(names)} to judge the voices; `eloquence models pull` fetches "
-        "it, or --listener names a directory."
-    )
 
 
 def _save(plan: Plan, report: Report) -> None:

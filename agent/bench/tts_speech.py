@@ -9,8 +9,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from livekit.agents import APIConnectOptions, tts
+from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 from livekit.plugins import local
 
+from agent.bench.tts_words import Word
 from agent.caller.tasks import stop as stop_tasks
 
 TOKENS_PER_SECOND = 30.0
@@ -38,11 +40,13 @@ class Speech:
         chunks: Its audio, in order.
         pcm: The same, as s16le mono.
         rate: Sample rate in Hz.
+        words: When each word is said, as the plugin tells the framework.
     """
 
     chunks: list[Chunk] = field(default_factory=list)
     pcm: bytearray = field(default_factory=bytearray)
     rate: int = 24_000
+    words: list[Word] = field(default_factory=list)
 
     @property
     def first(self) -> float:
@@ -143,4 +147,6 @@ async def _listen(stream: tts.SynthesizeStream, began: float) -> Speech:
         speech.chunks.append(Chunk(time.perf_counter() - began, frame.duration))
         speech.pcm += bytes(frame.data)
         speech.rate = frame.sample_rate
+        for word in frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, []):
+            speech.words.append(Word(str(word), float(word.start_time), float(word.end_time)))
     return speech

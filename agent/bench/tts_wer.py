@@ -9,8 +9,10 @@ import numpy as np
 from faster_whisper import WhisperModel
 from livekit import rtc
 
+from agent.bench import tts_words
 from agent.bench.tts_corpus import Sentence
 from agent.bench.tts_speech import Speech
+from agent.bench.tts_words import Offsets
 from agent.bench.wer import words
 
 _RATE = 16_000
@@ -70,6 +72,11 @@ class Listener:
             without_timestamps=True,
         )
         return compare(sentence, " ".join(segment.text.strip() for segment in segments))
+
+    def time(self, text: str, speech: Speech, language: str) -> Offsets:
+        """Compare when words were said with when they are heard; blocks for about a second."""
+        heard = tts_words.align(self._model, text, _resampled(speech), language)
+        return tts_words.compare(speech.words, heard)
 
 
 def compare(sentence: Sentence, heard: str) -> Understood:
