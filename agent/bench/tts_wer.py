@@ -30,6 +30,7 @@ _FORMS = (
     (re.compile(r"€(\d+)|(\d+) ?€"), r"\1\2 euros"),
     (re.compile(r"(?<=\d) ?°"), " ° "),
 )
+_ORDINAL = re.compile(r"^(\d+)(?:st|nd|rd|th)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,8 @@ def counted(text: str, language: str) -> list[str]:
         text = alpha2digit(text, language)
     for form, replacement in _FORMS:
         text = form.sub(replacement, text)
-    return words(text, language)
+    # Whisper's own normaliser makes "3rd" of "third" in the end.
+    return [_ORDINAL.sub(r"\1", word) for word in words(text, language)]
 
 
 def errors(said: Sequence[str], heard: Sequence[str], names: set[str]) -> int:
