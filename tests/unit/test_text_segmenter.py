@@ -5,7 +5,6 @@ from livekit.plugins.local.engine.text.segmenter import (
     HARD_LIMIT,
     SOFT_LIMIT,
     Segmenter,
-    cut_short,
     pause_after,
 )
 
@@ -209,27 +208,3 @@ def test_a_huge_text_is_cut_quickly() -> None:
 )
 def test_pause_depends_on_punctuation(segment: str, pause: float) -> None:
     assert pause_after(segment) == pause
-
-
-TOO_LONG = "The shop is open until eight, and it sells what you need; ask for Anna."
-
-
-@pytest.mark.parametrize(
-    ("characters", "beginning"),
-    [
-        (100, TOO_LONG),
-        (60, "The shop is open until eight, and it sells what you need;"),
-        (40, "The shop is open until eight,"),
-        # Nothing that short: as short as can be.
-        (5, "The shop is open until eight,"),
-    ],
-)
-def test_a_segment_is_cut_to_what_can_be_afforded(characters: float, beginning: str) -> None:
-    part, rest = cut_short(TOO_LONG, "en", characters)
-    assert part == beginning
-    assert f"{part} {rest}".strip() == TOO_LONG
-
-
-@pytest.mark.parametrize("text", ["Yes, of course not", "A sentence without any place to cut it."])
-def test_a_segment_is_not_cut_where_a_part_would_be_tiny(text: str) -> None:
-    assert cut_short(text, "en", 5) == (text, "")

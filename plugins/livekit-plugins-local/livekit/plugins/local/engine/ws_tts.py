@@ -8,7 +8,8 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 from livekit.plugins.local.engine.speaking import Playback, speak_clause
-from livekit.plugins.local.engine.text.segmenter import Segmenter, cut_short, pause_after
+from livekit.plugins.local.engine.text.cutting import cut_short
+from livekit.plugins.local.engine.text.segmenter import Segmenter, pause_after
 from livekit.plugins.local.engine.timing.clock import Clock
 from livekit.plugins.local.engine.tts.base import Phoneme
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer

@@ -75,31 +75,6 @@ class Segmenter:
         return word_end(self._text, HARD_LIMIT) if seen > HARD_LIMIT else None
 
 
-def cut_short(segment: str, language: str, characters: float) -> tuple[str, str]:
-    """Cut a segment that takes too long to synthesise as a whole.
-
-    Args:
-        segment: One of a `Segmenter`.
-        language: Language code.
-        characters: How many can be afforded now.
-
-    Returns:
-        The longest beginning up to a clause boundary that can be afforded, else the shortest, and
-        the rest; the rest is empty if there is no need or no place to cut.
-    """
-    if len(segment) <= characters:
-        return segment, ""
-    ends = [
-        end
-        for end, _ in boundaries(segment, language.partition("-")[0].lower())
-        if min(map(_letters, (segment[:end], segment[end:]))) >= MIN_LETTERS
-    ]
-    if not ends:
-        return segment, ""
-    end = max([end for end in ends if end <= characters], default=ends[0])
-    return segment[:end].strip(), segment[end:].strip()
-
-
 def _letters(text: str) -> int:
     return sum(map(str.isalnum, text))
 

@@ -21,6 +21,8 @@ STOPPING = "The speech engine is stopping."
 
 _MEMORY = 0.9
 """How much of the slowest pace is still believed after each faster clause."""
+_WEIGHT = 0.3
+"""How much the newest clause counts in the usual pace."""
 _SHORT_CLAUSE = 20
 """Characters: shorter clauses say little about the pace."""
 
@@ -83,14 +85,14 @@ class VoiceWorker:
         self._current: Rendition | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._stuck = False
-        self._pace = 0.0
+        self._pace = self._usual = 0.0
         self._began = 0.0
         metrics.VOICE_STATE.labels(engine.name).set(0)
 
     @property
     def pace(self) -> float:
         """Seconds that a character has taken of late until its audio came, 0 if not known."""
-        return self._pace
+        return self._usual
 
     async def load(self) -> None:
         """Load the engine on its thread; `state` tells how it went."""
@@ -207,6 +209,7 @@ class VoiceWorker:
             # A busy moment is remembered for some clauses, and then forgotten.
             usual = taken / max(len(rendition.clause.text), _SHORT_CLAUSE)
             self._pace = max(usual, _MEMORY * self._pace)
+            self._usual += (usual - self._usual) * (_WEIGHT if self._usual else 1.0)
         rendition.add(pcm, phonemes)
         if rendition is self._current and not rendition.ended:
             self._expect(rendition)

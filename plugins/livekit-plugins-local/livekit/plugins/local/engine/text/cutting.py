@@ -1,0 +1,56 @@
+"""Cuts what a slow voice could not say in time once more."""
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+from livekit.plugins.local.engine.text.boundaries import boundaries
+from livekit.plugins.local.engine.text.segmenter import MIN_LETTERS
+
+_MIN_LETTERS_OF_PHRASE = 16
+"""Less between two words that belong together sounds torn."""
+
+# Words before which people breathe, if they must.
+_OPENING = {
+    "en": "and or but because that which who with for from in on at by until when where than",
+    "fr": "et ou mais que qui pour avec sans dans sur par en est sont car quand où comme chez",
+}
+_PHRASES = {
+    language: re.compile(rf"\s(?=(?:{words.replace(' ', '|')})\s)", re.IGNORECASE)
+    for language, words in _OPENING.items()
+}
+_WORDS = re.compile(r"(?<=\w)\s(?=\w)")
+
+
+def cut_short(segment: str, language: str, characters: float) -> tuple[str, str]:
+    """Cut a segment that takes too long to synthesise as a whole.
+
+    Args:
+        segment: One of a `Segmenter`.
+        language: Language code.
+        characters: How many can be afforded now.
+
+    Returns:
+        The longest beginning that can be afforded, else the shortest there is, and the rest. It
+        ends at a clause, else at a phrase, else at a word; the rest is empty if there is no need to
+        cut, or no place.
+    """
+    if len(segment) <= characters:
+        return segment, ""
+    kinds = list(_places(segment, language.partition("-")[0].lower()))
+    affordable = ([end for end in ends if end <= characters] for ends in kinds)
+    end = next((ends[-1] for ends in affordable if ends), None) or min(chain(*kinds), default=0)
+    return (segment[:end].strip(), segment[end:].strip()) if end else (segment, "")
+
+
+def _places(segment: str, language: str) -> Iterator[list[int]]:
+    """Yield the places where one can cut, the best kind first."""
+
+    def apart(end: int, letters: int) -> bool:
+        parts = segment[:end], segment[end:]
+        return min(sum(map(str.isalnum, part)) for part in parts) >= letters
+
+    yield [end for end, _ in boundaries(segment, language) if apart(end, MIN_LETTERS)]
+    for pattern in (_PHRASES.get(language, _WORDS), _WORDS):
+        ends = [match.start() for match in pattern.finditer(segment)]
+        yield [end for end in ends if apart(end, _MIN_LETTERS_OF_PHRASE)]
