@@ -5,7 +5,8 @@
 # make check   what needs no running: style, types, lock files, deployment files
 # make conformance   the speech plugins against the framework's contract, as a table
 # make conformance-kyutai   Kyutai's plugin against the real moshi-server, which it builds
-# make soak    the same rules for long: a thousand streams, ten minutes of speech
+# make soak    the same rules for long: a thousand streams, ten minutes of speech; and the memory
+#              of the engine over a thousand utterances
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
@@ -60,6 +61,7 @@ conformance-kyutai: .venv/.synced
 
 soak: .venv/.synced
 	@$(BIN)/python -m tests.conformance --soak
+	@$(BIN)/eloquence bench tts --voices en=hibari/heart --rounds 0 --sentences 0 --utterances 1000
 	UTTERANCES=501 $(BIN)/pytest -q -k storm tests/conformance/test_moshi_load.py
 
 .uv/bin/uv:

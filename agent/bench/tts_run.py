@@ -62,7 +62,9 @@ async def run(plan: Plan, say: Callable[[str], None]) -> Report:
     """
     for language, _ in plan.voices:
         tts_corpus.check(language)
-    name, model = find_listener(plan.settings, plan.listener)
+    name, model = (
+        find_listener(plan.settings, plan.listener) if plan.sentences != 0 else ("nobody", None)
+    )
     report = Report(
         {
             "device": plan.settings.device,
@@ -79,7 +81,7 @@ async def run(plan: Plan, say: Callable[[str], None]) -> Report:
             await _measure(plan, engine, figures, report, say)
             report.bystanders = bystanders.share
             _save(plan, report)
-        if plan.sentences != 0:
+        if model:
             listener = await asyncio.to_thread(Listener, model)
             for figures in report.voices:
                 say(f"{figures.voice}: what {name} hears")

@@ -1,5 +1,6 @@
 """Hibari: one fast English neural voice, in process (Apache-2.0)."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 _VOICE = "heart"
 # How long the network makes each symbol, in frames.
 _DURATIONS = "/Clip_output_0"
+_LIKE_A_NUMERAL = re.compile(r"(?<= )(?=[IVXLC][a-z])")
 
 
 class HibariEngine:
@@ -57,7 +59,7 @@ class HibariEngine:
     ) -> Iterator[Voiced]:
         """Speak one clause or sentence; a sentence takes some 20 ms and is not interrupted."""
         spoken = False
-        for phonemes in self._hibari.phonemize(text):
+        for phonemes in self._hibari.phonemize(without_zeroth(text)):
             symbols = [symbol for symbol in phonemes if symbol in self._hibari.vocab]
             if not symbols:
                 continue
@@ -69,6 +71,14 @@ class HibariEngine:
         if not spoken:
             # Signs without a pronunciation are no reason to break off a reply.
             yield Voiced(silence(0.1, self.sample_rate), [])
+
+
+def without_zeroth(text: str) -> str:
+    """Keep Hibari from taking the I, V, X, L or C of a name after a title for a numeral.
+
+    It would say "King the zeroth Charles". It drops the sign that is put in between.
+    """
+    return _LIKE_A_NUMERAL.sub("\N{WORD JOINER}", text)
 
 
 class _Network:
