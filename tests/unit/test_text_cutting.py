@@ -16,11 +16,9 @@ PLAIN = "Votre table pour quatre personnes est réservée à votre nom pour ce s
         # No clause can be afforded: a phrase.
         ("fr", PLAIN, 60, "Votre table pour quatre personnes"),
         ("fr", PLAIN, 40, "Votre table pour quatre personnes"),
-        # No phrase either: a word.
-        ("fr", PLAIN, 25, "Votre table pour quatre"),
         # Not even that: as little as there is, but no shred.
-        ("fr", PLAIN, 5, "Votre table pour quatre"),
-        ("en", CLAUSES, 5, "The shop is open until"),
+        ("fr", PLAIN, 5, "Votre table pour quatre personnes"),
+        ("en", CLAUSES, 5, "The shop is open until eight,"),
         # Nobody knows the phrases of this language.
         ("es", "Su mesa para cuatro personas esta reservada", 25, "Su mesa para cuatro"),
     ],

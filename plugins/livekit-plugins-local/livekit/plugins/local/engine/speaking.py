@@ -78,11 +78,13 @@ class Playback:
     def affords(self, pace: float) -> float:
         """Return how many characters can be spoken before the audio ends, or within 0.4 s.
 
+        Before the first audio there is no silence to be avoided, and so no limit.
+
         Args:
             pace: Seconds that a character takes.
         """
         seconds = self.due - asyncio.get_running_loop().time()
-        return max(seconds, self._SHORTEST_SECONDS) / pace if pace else inf
+        return max(seconds, self._SHORTEST_SECONDS) / pace if pace and self._ends else inf
 
     def play(self, pcm: bytes) -> None:
         """Note that audio was sent: s16le mono at `TTS_SAMPLE_RATE`."""

@@ -12,8 +12,10 @@ _MIN_LETTERS_OF_PHRASE = 16
 
 # Words before which people breathe, if they must.
 _OPENING = {
-    "en": "and or but because that which who with for from in on at by until when where than",
-    "fr": "et ou mais que qui pour avec sans dans sur par en est sont car quand où comme chez",
+    "en": "and or but because that which who with for from in on at by until when where than is are "
+    "was were will would should could can",
+    "fr": "et ou mais que qui pour avec sans dans sur par en est sont car quand où comme chez sera "
+    "doit devrait peut",
 }
 _PHRASES = {
     language: re.compile(rf"\s(?=(?:{words.replace(' ', '|')})\s)", re.IGNORECASE)
@@ -32,8 +34,8 @@ def cut_short(segment: str, language: str, characters: float) -> tuple[str, str]
 
     Returns:
         The longest beginning that can be afforded, else the shortest there is, and the rest. It
-        ends at a clause, else at a phrase, else at a word; the rest is empty if there is no need to
-        cut, or no place.
+        ends at a clause, else at a phrase, or at a word where nobody knows the phrases of the
+        language; the rest is empty if there is no need to cut, or no place.
     """
     if len(segment) <= characters:
         return segment, ""
@@ -51,6 +53,5 @@ def _places(segment: str, language: str) -> Iterator[list[int]]:
         return min(sum(map(str.isalnum, part)) for part in parts) >= letters
 
     yield [end for end, _ in boundaries(segment, language) if apart(end, MIN_LETTERS)]
-    for pattern in (_PHRASES.get(language, _WORDS), _WORDS):
-        ends = [match.start() for match in pattern.finditer(segment)]
-        yield [end for end in ends if apart(end, _MIN_LETTERS_OF_PHRASE)]
+    ends = [match.start() for match in _PHRASES.get(language, _WORDS).finditer(segment)]
+    yield [end for end in ends if apart(end, _MIN_LETTERS_OF_PHRASE)]
