@@ -12,8 +12,8 @@ _MIN_LETTERS_OF_PHRASE = 16
 
 # Words before which people breathe, if they must.
 _OPENING = {
-    "en": "and or but because that which who with for from in on at by until when where than is are "
-    "was were will would should could can",
+    "en": "and or but because that which who with for from in on at by until when where than is "
+    "are was were will would should could can",
     "fr": "et ou mais que qui pour avec sans dans sur par en est sont car quand où comme chez sera "
     "doit devrait peut",
 }
