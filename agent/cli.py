@@ -5,6 +5,7 @@ needs and ``eloquence --help`` answers at once.
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 import shlex
@@ -114,12 +115,19 @@ def dev(
 @app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Print it again whenever it changes, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Say of each part of a running Eloquence whether it can serve; status 1 if one cannot."""
     from agent.settings import load
-    from agent.up.status import report
+    from agent.up import status
 
-    text, ready = asyncio.run(report(load(), as_json=as_json))
+    if watch:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(status.show(load(), typer.echo, as_json=as_json))
+        return
+    text, ready = asyncio.run(status.report(load(), as_json=as_json))
     typer.echo(text)
     if not ready:
         raise typer.Exit(1)

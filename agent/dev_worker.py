@@ -13,11 +13,9 @@ import sys
 from agent.errors import UserError
 from agent.livekit.config import LOOPBACK
 from agent.paths import KEEP_CONVERSATIONS
-from agent.readiness import fetch_readiness
+from agent.readiness_feed import first, told_by
 from agent.redispatch import Calls
 from agent.settings import Settings, load
-
-_PROBE_SECONDS = 0.2
 
 
 async def run(settings: Settings) -> int:
@@ -56,11 +54,8 @@ async def _recall(settings: Settings) -> None:
         api_secret=secret.get_secret_value(),
         agent_name=settings.agent_name,
     )
-    while True:
-        readiness = await fetch_readiness(f"http://{LOOPBACK}:{settings.worker_port}")
-        if readiness is not None and readiness.ready:
-            break
-        await asyncio.sleep(_PROBE_SECONDS)
+    feed = told_by(f"http://{LOOPBACK}:{settings.worker_port}")
+    await first(feed, lambda answer: answer is not None and answer.ready)
     try:
         await calls.dismiss()
         await calls.recall()

@@ -7,13 +7,17 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
 import psutil
+from aiohttp import web
 from livekit.plugins.local.models import OnProgress, Progress
+from livekit.plugins.local.readiness import Pace, Readiness, arriving
+from livekit.plugins.local.readyz import Readyz
 
 from agent.errors import UserError
 from agent.model_store import model_store
@@ -29,6 +33,8 @@ PERCENT_STEP = 5
 # How long a thread that waits for the others keeps its core busy (libgomp). By default it is so
 # long that, with recognition or synthesis on the same cores, a token takes up to ten times as long.
 SPIN_COUNT = "1000"
+
+_MODEL = "model"
 
 Say = Callable[[str], None]
 
@@ -84,8 +90,45 @@ async def model_file(settings: Settings, say: Say) -> Path:
             f"LLM_MODEL is {settings.llm_model!r}, but the embedded server needs one of "
             f"{', '.join(known)}; set LLM_BASE_URL to use another server."
         )
-    folder = await store.ensure(settings.llm_model, progress_lines(say))
+    if store.locate(settings.llm_model) is None:
+        async with _progress_on_health(settings.llm_port) as show:
+            lines = progress_lines(say)
+
+            def listen(progress: Progress) -> None:
+                lines(progress)
+                show(progress)
+
+            await store.ensure(settings.llm_model, listen)
+    folder = await store.ensure(settings.llm_model)
     return await asyncio.to_thread(lambda: next(folder.glob("*.gguf")))
+
+
+@asynccontextmanager
+async def _progress_on_health(port: int) -> AsyncIterator[OnProgress]:
+    """Answer ``/health`` like llama.cpp's server does while it loads, and say how far things are.
+
+    Args:
+        port: Where that server will answer.
+
+    Yields:
+        What takes the progress.
+    """
+    readiness = Readiness([_MODEL])
+    pace = Pace()
+
+    def show(progress: Progress) -> None:
+        if progress.state != "ready":
+            readiness.set(_MODEL, arriving(progress, pace))
+
+    app = web.Application()
+    app.router.add_get("/health", Readyz(readiness).answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, port, reuse_address=True).start()
+        yield show
+    finally:
+        await runner.cleanup()
 
 
 def progress_lines(say: Say) -> OnProgress:

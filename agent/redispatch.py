@@ -85,7 +85,12 @@ class Calls:
         if not dispatches or not await _people(server, room):
             return None
         for dispatch in dispatches:
-            await server.agent_dispatch.delete_dispatch(dispatch.id, room)
+            try:
+                await server.agent_dispatch.delete_dispatch(dispatch.id, room)
+            except api.ServerError as error:
+                if error.status != 404:
+                    raise
+                return None  # the web process has just called the agent anew
         jobs = [job for dispatch in dispatches for job in dispatch.state.jobs]
         agents = {job.state.participant_identity for job in jobs} - {""}
         call = _Call(room, dispatches[-1].metadata, frozenset(agents))

@@ -15,10 +15,10 @@ from prometheus_client.samples import Sample
 
 from agent.bench.machine import Usage
 from agent.errors import UserError
-from agent.readiness import UNIX_SCHEME, Component, fetch_readiness
+from agent.readiness import UNIX_SCHEME, fetch_readiness
+from agent.readiness_feed import first, told_by
 from agent.settings import Settings
 from agent.up.children import Child
-from agent.up.gates import follow
 
 _GRACE_SECONDS = 10.0
 
@@ -99,11 +99,10 @@ async def _wait_until_ready(child: Child, address: str) -> None:
 
 
 async def _ready(address: str) -> None:
-    async for report in follow(lambda: fetch_readiness(address), Component("starting")):
-        if report.failed:
-            raise UserError(f"The engine cannot serve: {report.state.message}")
-        if report.ready:
-            return
+    # Not before the chosen models are there: others would be measured.
+    answer = await first(told_by(address), lambda answer: bool(answer and answer.settled))
+    if answer and not answer.ready:
+        raise UserError(f"The engine cannot serve: {answer.failure}")
 
 
 async def _metrics(address: str) -> str:

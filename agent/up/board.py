@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+from collections.abc import Mapping
 from typing import Self
 
 from rich.console import Console, Group
@@ -14,10 +15,10 @@ from agent import logs
 from agent.readiness import Component
 from agent.settings import Settings
 from agent.up.gates import Report
+from agent.up.progress import amount
 
 NAME_WIDTH = 8
 BAR_WIDTH = 24
-MEGABYTE = 1_000_000
 # A log gets one line for so many percent of a download.
 PERCENT_STEP = 10
 STYLES = {"ready": "green", "failed": "red", "waiting": "dim"}
@@ -39,10 +40,7 @@ class Board:
 
     def show(self, name: str, report: Report) -> None:
         """Show where the service ``name`` stands now."""
-        entries = {"": report.state}
-        if report.parts and not (report.ready or report.failed):
-            entries = {f"{part}: ": state for part, state in report.parts.items()}
-        for label, component in entries.items():
+        for label, component in self._entries(name, report).items():
             text = label + component.state
             if component.done is not None and component.total:
                 percent = 100 * component.done // component.total
@@ -50,6 +48,17 @@ class Board:
             if self._states.get((name, label)) != text:
                 self._states[name, label] = text
                 self.line(name, f"[{text}]")
+
+    def _entries(self, name: str, report: Report) -> dict[str, Component]:
+        """Return what there is to say, by the label in front of it."""
+        parts = {f"{part}: ": state for part, state in report.parts.items()}
+        if not parts or report.failed:
+            return {"": report.state}
+        if not report.ready:
+            return parts
+        late = {f"{part}: " for part in report.unfinished}
+        seen = {label for label in parts if (name, label) in self._states}
+        return {"": report.state} | {each: parts[each] for each in parts if each in late | seen}
 
     def line(self, name: str, text: str) -> None:
         """Show a line that belongs to the service ``name``."""
@@ -150,7 +159,7 @@ def make_board(settings: Settings) -> Board:
 def _table(reports: dict[str, Report]) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, report in reports.items():
-        busy = {} if report.ready else _busy(report.parts)
+        busy = report.unfinished if report.ready else _busy(report.parts)
         # What the parts say need not be said twice.
         _row(table, name, Component(report.state.state) if busy else report.state)
         for part, component in busy.items():
@@ -158,18 +167,16 @@ def _table(reports: dict[str, Report]) -> Table:
     return table
 
 
-def _busy(parts: dict[str, Component]) -> dict[str, Component]:
+def _busy(parts: Mapping[str, Component]) -> dict[str, Component]:
     return {part: component for part, component in parts.items() if component.state != "ready"}
 
 
 def _row(table: Table, name: str, component: Component) -> None:
     bar: Text | ProgressBar = Text()
-    amount = ""
     if component.done is not None and component.total:
-        done, total = component.done / MEGABYTE, component.total / MEGABYTE
-        bar = ProgressBar(total=total, completed=done, width=BAR_WIDTH)
-        amount = f"{done:.0f} of {total:.0f} MB ({100 * done / total:.0f} %)"
+        bar = ProgressBar(total=component.total, completed=component.done, width=BAR_WIDTH)
     state = Text(component.state, style=STYLES.get(component.state, "yellow"))
     # A failure's sentence stands above, among the lines.
     message = "" if component.state == "failed" else component.message
-    table.add_row(Text(name), state, bar, Text(" ".join(filter(None, (amount, message)))))
+    words = " ".join(filter(None, (amount(component), message)))
+    table.add_row(Text(name), state, bar, Text(words))

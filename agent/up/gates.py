@@ -1,16 +1,14 @@
 """Following a service from its start to its end, by what it really answers."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from agent.readiness import Component, Readiness
+from agent.readiness_feed import Feed
 
-Probe = Callable[[], Awaitable[Readiness | None]]
-
-# Seconds between two questions, before and after the service is ready.
-WARM_UP_INTERVAL = 0.2
-STEADY_INTERVAL = 1.0
+# In the order in which they are shown.
+SERVICES = ("livekit", "engine", "llm", "worker", "web")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Report:
     """
 
     state: Component
-    parts: dict[str, Component] = field(default_factory=dict)
+    parts: Mapping[str, Component] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -36,21 +34,33 @@ class Report:
         """Whether the service has failed; the message says why."""
         return self.state.state == "failed"
 
+    @property
+    def unfinished(self) -> dict[str, Component]:
+        """The parts that are not ready; a service that serves already may have some.
 
-async def follow(probe: Probe, silence: Component) -> AsyncGenerator[Report, None]:
+        What it says of other services is left out: those say it themselves.
+        """
+        return {
+            name: part
+            for name, part in self.parts.items()
+            if part.state != "ready" and name not in SERVICES
+        }
+
+
+async def follow(feed: Feed, silence: Component) -> AsyncGenerator[Report, None]:
     """Yield a report at once and then whenever it changes, for ever.
 
     Args:
-        probe: Asks the service; None when nothing answers.
+        feed: The service's answers.
         silence: The state of a service that does not answer.
     """
     last: Report | None = None
-    while True:
-        report = summarize(await probe(), silence)
-        if report != last:
-            last = report
-            yield report
-        await asyncio.sleep(STEADY_INTERVAL if report.ready else WARM_UP_INTERVAL)
+    async with aclosing(feed()) as answers:
+        async for answer in answers:
+            report = summarize(answer, silence)
+            if report != last:
+                last = report
+                yield report
 
 
 def summarize(readiness: Readiness | None, silence: Component) -> Report:
@@ -60,7 +70,7 @@ def summarize(readiness: Readiness | None, silence: Component) -> Report:
     parts = readiness.components
     if readiness.ready:
         return Report(Component("ready"), parts)
-    if failure := readiness.failure:
+    busy = [part for part in parts.values() if not part.settled]
+    if not busy and (failure := readiness.failure):
         return Report(Component("failed", failure), parts)
-    busy = [part for part in parts.values() if part.state != "ready"]
     return Report(busy[0] if busy else Component("loading"), parts)

@@ -56,7 +56,7 @@ class Keeper:
         self._wake = asyncio.Event()
         self._handover: asyncio.Task[None] | None = None
         self._was_ready = False
-        self._complained = ""
+        self._complained: set[str] = set()
 
     async def run(self) -> None:
         """Run the service, for ever."""
@@ -186,14 +186,22 @@ class Keeper:
     async def _follow(self, silence: Component, *, returns: bool = False) -> None:
         """Show where the service stands; ``returns`` says that its calls are to be brought back."""
         calls = self.service.calls if returns else None
-        async for report in follow(self.service.probe, silence):
+        async for report in follow(self.service.feed, silence):
             self._board.show(self.service.name, report)
+            failures = [
+                part.message or f"{name} failed."
+                for name, part in report.unfinished.items()
+                if part.state == "failed"
+            ]
+            if report.failed:
+                failures.append(report.state.message)
+            elif not failures:
+                self._complained.clear()
+            for sentence in failures:
+                self._complain(sentence)
             if not report.ready:
                 self.ready.clear()
-                if report.failed:
-                    self._complain(report.state.message)
                 continue
-            self._complained = ""
             self._was_ready = True
             self.ready.set()
             self._changed()
@@ -203,8 +211,8 @@ class Keeper:
                 calls = None
 
     def _complain(self, sentence: str) -> None:
-        if sentence != self._complained:
-            self._complained = sentence
+        if sentence not in self._complained:
+            self._complained.add(sentence)
             self._board.complain(sentence)
 
     def _line(self, line: str) -> None:

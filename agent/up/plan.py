@@ -1,7 +1,6 @@
 """What `eloquence up` starts, in which environment, and what each part needs."""
 
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +11,12 @@ from agent.livekit.config import LOOPBACK, loopback_config
 from agent.livekit.keys import server_keys
 from agent.paths import KEEP_CONVERSATIONS
 from agent.ports import Port
-from agent.readiness import UNIX_SCHEME, Readiness, fetch_readiness
+from agent.readiness import UNIX_SCHEME
+from agent.readiness_feed import Feed, livekit_feed, llm_feed, told_by
 from agent.redispatch import Calls
 from agent.settings import ENV_FILE_READ, Settings
 from agent.up import server_lines
 from agent.up.children import Child, OnLine
-from agent.up.gates import Probe
 
 # Neither Ctrl-C nor a new worker must wait for the end of a conversation.
 DRAIN_SECONDS = 0
@@ -39,7 +38,7 @@ class Service:
 
     Attributes:
         name: What the status board calls it.
-        probe: Asks whether it can serve.
+        feed: Tells whether it can serve.
         remedy: What to look at when it fails: an imperative clause that names its settings.
         argv: Program and arguments; empty for a service that others run.
         env: The whole environment of the process.
@@ -51,7 +50,7 @@ class Service:
     """
 
     name: str
-    probe: Probe
+    feed: Feed
     remedy: str
     argv: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
@@ -77,18 +76,15 @@ def ports(settings: Settings) -> list[Port]:
     return listed
 
 
-def probes(settings: Settings) -> dict[str, Probe]:
-    """Return how to ask each service whether it can serve, in the order of `plan`."""
+def feeds(settings: Settings) -> dict[str, Feed]:
+    """Return how each service tells whether it can serve, in the order of `plan`."""
     local = f"http://{LOOPBACK}"
-    server = settings.livekit_url or f"{local}:{settings.livekit_port}"
     return {
-        "livekit": _probe(_http(server), "/"),
-        "engine": _probe(settings.engine_address),
-        "llm": _probe(f"{local}:{settings.llm_port}", "/health")
-        if settings.embedded_llm
-        else _reachable(settings.llm_url),
-        "worker": _probe(f"{local}:{settings.worker_port}"),
-        "web": _probe(web_url(settings)),
+        "livekit": livekit_feed(settings.livekit_url or f"{local}:{settings.livekit_port}"),
+        "engine": told_by(settings.engine_address),
+        "llm": llm_feed(settings),
+        "worker": told_by(f"{local}:{settings.worker_port}"),
+        "web": told_by(web_url(settings)),
     }
 
 
@@ -102,7 +98,7 @@ async def plan(settings: Settings, say: Callable[[str], None]) -> list[Service]:
     Raises:
         UserError: There is no LiveKit server, or its keys are bad.
     """
-    probe = probes(settings)
+    feed = feeds(settings)
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "LOG_FORMAT": settings.log_format}
     env[ENV_FILE_READ] = "1"
     call_env = env | {"DRAIN_SECONDS": str(DRAIN_SECONDS), KEEP_CONVERSATIONS: "1"}
@@ -115,7 +111,7 @@ async def plan(settings: Settings, say: Callable[[str], None]) -> list[Service]:
         server_env = {name: os.environ[name] for name in SERVER_VARIABLES if name in os.environ}
         livekit = Service(
             "livekit",
-            probe["livekit"],
+            feed["livekit"],
             "check LIVEKIT_PORT and LIVEKIT_UDP_PORT",
             await server_command(settings, say),
             server_env | {"LIVEKIT_CONFIG": loopback_config(settings, keys)},
@@ -125,22 +121,22 @@ async def plan(settings: Settings, say: Callable[[str], None]) -> list[Service]:
     else:
         livekit = Service(
             "livekit",
-            probe["livekit"],
+            feed["livekit"],
             "start the server that LIVEKIT_URL names, or correct it",
         )
     return [
         livekit,
         Service(
             "engine",
-            probe["engine"],
+            feed["engine"],
             "check DEVICE, STT_MODEL, TTS_VOICES and ENGINE_URL",
             _command("engine"),
             env,
         ),
-        _llm(settings, probe["llm"], env),
+        _llm(settings, feed["llm"], env),
         Service(
             "worker",
-            probe["worker"],
+            feed["worker"],
             "check LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and WORKER_PORT",
             _command("worker"),
             call_env,
@@ -150,7 +146,7 @@ async def plan(settings: Settings, say: Callable[[str], None]) -> list[Service]:
         ),
         Service(
             "web",
-            probe["web"],
+            feed["web"],
             "check WEB_HOST and WEB_PORT",
             _command("web"),
             call_env,
@@ -159,18 +155,18 @@ async def plan(settings: Settings, say: Callable[[str], None]) -> list[Service]:
     ]
 
 
-def _llm(settings: Settings, probe: Probe, env: Mapping[str, str]) -> Service:
+def _llm(settings: Settings, feed: Feed, env: Mapping[str, str]) -> Service:
     if settings.embedded_llm:
         return Service(
             "llm",
-            probe,
+            feed,
             "check LLM_MODEL and LLM_PORT",
             _command("llm"),
             env,
         )
     return Service(
         "llm",
-        probe,
+        feed,
         "start the server that LLM_BASE_URL names, or empty it to use the embedded model",
     )
 
@@ -183,24 +179,3 @@ def web_url(settings: Settings) -> str:
 
 def _command(name: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "agent", name)
-
-
-def _http(url: str) -> str:
-    return re.sub("^ws", "http", url)
-
-
-def _probe(address: str, path: str = "/readyz") -> Probe:
-    async def probe() -> Readiness | None:
-        return await fetch_readiness(address, path)
-
-    return probe
-
-
-def _reachable(address: str) -> Probe:
-    """Return a probe of a server of which only this much can be asked: whether it answers."""
-
-    async def probe() -> Readiness | None:
-        answer = await fetch_readiness(address, "/models")
-        return Readiness(ready=True) if answer else None
-
-    return probe

@@ -9,10 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from livekit.plugins.local.packages import missing_for_voices
+
 from agent.errors import UserError
 from agent.lan.door import Door, find_door
 from agent.lan.notice import notice, qr_code
 from agent.lan.services import open_ports, open_services
+from agent.model_store import model_store
+from agent.models_cli import needed_models
 from agent.paths import forget_conversations
 from agent.ports import check_ports
 from agent.readiness import UNIX_SCHEME, fetch_readiness
@@ -44,12 +48,14 @@ def run(
 
     Raises:
         UserError: A port is taken, or a server, key or certificate is not to be had.
+        ModelError: The disk has no room for the models that are missing.
     """
     listed, door = ports(settings), None
     if lan:
         door = find_door(settings)
         listed = open_ports(listed, door)
     check_ports(listed)
+    require_room(settings)
     # Calls end with us, and so does what is kept of them. A run that was killed left that to us.
     forget_conversations(settings.cache_dir)
     try:
@@ -96,6 +102,8 @@ async def _up(
             work.cancel()
 
     with board:
+        for lacking in missing_for_voices(settings.voices.values()):  # others stand in
+            board.complain(lacking.message)
         work = asyncio.create_task(_work(settings, door, supervisor, board, watch))
         for number in STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, interrupt)
@@ -141,6 +149,17 @@ async def remove_socket(address: str) -> None:
     if await fetch_readiness(address) is None:  # nobody else's engine lives there
         path = Path(address.removeprefix(UNIX_SCHEME))
         await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+def require_room(settings: Settings) -> None:
+    """Check, before a byte is fetched, that all models that are missing fit on the disk.
+
+    Raises:
+        UserError: A setting names a model that does not exist.
+        ModelError: They do not fit; the sentence says how much they need and how much is free.
+    """
+    store = model_store(settings)
+    store.require_space([name for name in needed_models(settings) if store.locate(name) is None])
 
 
 def has_display() -> bool:

@@ -3,12 +3,12 @@
 import asyncio
 
 from agent.ports import spare_port
-from agent.readiness import STANDBY_PORT, fetch_readiness
+from agent.readiness import STANDBY_PORT
+from agent.readiness_feed import first, told_by
 from agent.up.children import OnLine
 from agent.up.obituary import obituary
 from agent.up.plan import Service
 
-_LOOK = 0.1
 _LONGEST = 60.0
 
 
@@ -42,17 +42,19 @@ class Standby:
             await self.child.start()
         except OSError as error:
             return f"{name} does not start ({error.strerror or error}); {remedy}."
+        feed = told_by(f"http://127.0.0.1:{self._port}")
+        ready = asyncio.create_task(first(feed, lambda answer: bool(answer and answer.ready)))
         ended = asyncio.create_task(self.child.wait())
         try:
-            async with asyncio.timeout(_LONGEST):
-                while not ended.done():
-                    readiness = await fetch_readiness(f"http://127.0.0.1:{self._port}")
-                    if readiness and readiness.ready:
-                        return None
-                    await asyncio.wait({ended}, timeout=_LOOK)
-        except TimeoutError:
-            return f"{name} is not ready after {_LONGEST:g} s; {remedy}."
+            await asyncio.wait(
+                {ready, ended}, timeout=_LONGEST, return_when=asyncio.FIRST_COMPLETED
+            )
+            if ready.done():
+                return None
+            if not ended.done():
+                return f"{name} is not ready after {_LONGEST:g} s; {remedy}."
         finally:
-            ended.cancel()
-            await asyncio.wait({ended})
+            for task in (ready, ended):
+                task.cancel()
+            await asyncio.wait({ready, ended})
         return obituary(name, remedy, self.child.last_line, ended.result())

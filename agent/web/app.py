@@ -14,6 +14,7 @@ from agent.web.access import LiveKitAccess
 from agent.web.code_check import code_checking
 from agent.web.endpoint import MAX_BODY, TokenEndpoint
 from agent.web.health import WebHealth
+from agent.web.held_calls import HeldCalls
 from agent.web.rate_limit import RateLimit, rate_limiting
 from agent.web.security import header_signal
 from agent.web.signalling import Signalling
@@ -39,8 +40,8 @@ def create_app(settings: Settings, static_dir: Path = STATIC_DIR) -> web.Applica
     """
     livekit = LiveKitAccess.from_settings(settings)
     app = _application(livekit, [rate_limiting(RateLimit(*_LOCAL_LIMIT))])
-    TokenEndpoint(livekit, settings.agent_name).add_routes(app)
-    _add_health(app, livekit, settings, static_dir)
+    health = _add_health(app, livekit, settings, static_dir)
+    _add_tokens(app, livekit, livekit, settings, health)
     _add_page(app, static_dir)
     return app
 
@@ -64,9 +65,9 @@ def create_lan_app(
     livekit = replace(upstream, url=door.signalling_url)
     limit = RateLimit(*_LAN_LIMIT)
     app = _application(livekit, [rate_limiting(limit), code_checking(door.code)])
-    TokenEndpoint(livekit, settings.agent_name).add_routes(app)
     Signalling(upstream).add_routes(app)
-    _add_health(app, upstream, settings, static_dir)
+    health = _add_health(app, upstream, settings, static_dir)
+    _add_tokens(app, livekit, upstream, settings, health)
     if door.certificate.authority is not None:
         _add_authority(app, door.certificate.authority)
     _add_page(app, static_dir)
@@ -81,10 +82,23 @@ def _application(livekit: LiveKitAccess, middlewares: Sequence[Middleware]) -> w
 
 def _add_health(
     app: web.Application, livekit: LiveKitAccess, settings: Settings, static_dir: Path
-) -> None:
+) -> WebHealth:
     health = WebHealth(livekit, settings.worker_port, static_dir / "index.html")
-    app.router.add_get("/healthz", health.healthz)
-    app.router.add_get("/readyz", health.readyz)
+    health.add_routes(app)
+    return health
+
+
+def _add_tokens(
+    app: web.Application,
+    livekit: LiveKitAccess,
+    upstream: LiveKitAccess,
+    settings: Settings,
+    health: WebHealth,
+) -> None:
+    """Let callers in; they are told of ``livekit``, which this process knows as ``upstream``."""
+    held = HeldCalls(upstream, settings.agent_name, health)
+    held.work_in(app)
+    TokenEndpoint(livekit, settings.agent_name, held.expect).add_routes(app)
 
 
 def _add_authority(app: web.Application, path: Path) -> None:

@@ -23,11 +23,15 @@ class TokenEndpoint:
     Args:
         livekit: The server that the tokens are for.
         agent_name: The agent that answers every call.
+        expect: Told the room of each new call, and the metadata for its agent.
     """
 
-    def __init__(self, livekit: LiveKitAccess, agent_name: str) -> None:
+    def __init__(
+        self, livekit: LiveKitAccess, agent_name: str, expect: Callable[[str, str], None]
+    ) -> None:
         self._livekit = livekit
         self._agent_name = agent_name
+        self._expect = expect
 
     def add_routes(self, app: web.Application) -> None:
         """Serve new calls at each of `TOKEN_PATHS`, and running ones at `REJOIN_PATH`."""
@@ -36,7 +40,10 @@ class TokenEndpoint:
         app.router.add_route("*", REJOIN_PATH, partial(_handle, self._running_call))
 
     def _new_call(self, raw: bytes) -> dict[str, str]:
-        return issue_token(self._livekit, self._agent_name, parse_request(raw, self._agent_name))
+        request = parse_request(raw, self._agent_name)
+        answer = issue_token(self._livekit, self._agent_name, request)
+        self._expect(answer["room_name"], request.agent_metadata)
+        return answer
 
     def _running_call(self, raw: bytes) -> dict[str, str]:
         return renew_token(self._livekit, parse_rejoin(raw))

@@ -18,7 +18,7 @@ from agent.caller.onset import SAMPLE_RATE
 from agent.paths import KEEP_CONVERSATIONS
 from tests.support.line import on_the_line
 from tests.support.speech import Transcriber
-from tests.support.stack import READY_LINE, Stack, launch, stack_environment
+from tests.support.stack import Stack, launch, stack_environment
 from tests.support.worker import Worker, run_worker
 
 pytestmark = pytest.mark.e2e
@@ -157,7 +157,7 @@ def dev(stack: Stack, source: Path) -> Iterator[Stack]:
         PYTHONPATH=os.pathsep.join([str(source), str(plugin)]),
     )
     try:
-        started.page_url = started.wait_for(READY_LINE).split(READY_LINE)[1].strip()
+        started.ready()
         yield started
     finally:
         started.stop()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.support.calls import write_wav
-from tests.support.stack import READY_LINE, launch
+from tests.support.stack import launch
 
 pytestmark = pytest.mark.e2e
 
@@ -99,7 +99,7 @@ def test_starting_and_a_whole_call_send_nothing_out(
     with cage.watched() as packets:
         stack = launch(cage.folder, prefix=cage.prefix)
         try:
-            page = stack.wait_for(READY_LINE).split(READY_LINE)[1].strip()
+            page = stack.ready()
             done = cage.run(
                 *("-m", "agent", "call", "--wav", str(question), "--token-url", f"{page}/token")
             )

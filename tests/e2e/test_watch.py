@@ -17,7 +17,7 @@ import pytest
 from agent.up import zygote
 from agent.up.warm import IMPORTS
 from tests.support.line import Caller, on_the_line
-from tests.support.stack import READY_LINE, Stack, launch
+from tests.support.stack import Stack, launch
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +49,7 @@ def dev(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stac
         PYTHONPATH=os.pathsep.join([str(source), str(plugin)]),
     )
     try:
-        stack.page_url = stack.wait_for(READY_LINE).split(READY_LINE)[1].strip()
+        stack.ready()
         yield stack
     finally:
         stack.stop()

@@ -12,7 +12,6 @@ from typing import cast
 import numpy as np
 from aiohttp import web
 from livekit.plugins.local.engine.loading import Speech
-from livekit.plugins.local.engine.readiness import Readiness
 from livekit.plugins.local.engine.scheduler import Scheduler
 from livekit.plugins.local.engine.server import SPEECH, add_routes
 from livekit.plugins.local.engine.stt.base import Samples as Heard
@@ -21,6 +20,7 @@ from livekit.plugins.local.engine.stt.stream import Recogniser
 from livekit.plugins.local.engine.tts.base import Cancellation, Samples
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
 from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.readiness import Readiness
 
 SECONDS_PER_WORD = 0.1
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import aiohttp
 
-from agent.readiness import fetch_readiness
+from agent.readiness import Readiness
+from agent.readiness_feed import first, told_by
 
 
 @dataclass
@@ -42,13 +43,13 @@ class EngineProcess:
             self.process.wait()
 
     async def ready(self) -> None:
-        """Wait until its models are loaded."""
+        """Wait until all its models are loaded, or have failed and others stand in."""
+
+        def loaded(answer: Readiness | None) -> bool:
+            return answer is not None and answer.ready and answer.settled
+
         async with asyncio.timeout(60):
-            while True:
-                readiness = await fetch_readiness(self.address)
-                if readiness and readiness.ready:
-                    return
-                await asyncio.sleep(0.1)
+            await first(told_by(self.address), loaded)
 
     async def speaking(self) -> None:
         """Wait until it speaks for somebody."""

@@ -5,6 +5,7 @@ Only what pip and npm would print is made up; every byte goes over real HTTP.
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import io
 import json
@@ -29,6 +30,7 @@ class Fault:
 
     Attributes:
         hold_after: Bytes after which the answer waits for ``release``.
+        trickle: While it waits, a piece is sent each so many seconds, as on a slow line.
         release: Lets it go on.
         reached: Set when it waits.
         cut: The connection then breaks, instead.
@@ -39,6 +41,7 @@ class Fault:
     """
 
     hold_after: int | None = None
+    trickle: float | None = None
     release: asyncio.Event = field(default_factory=asyncio.Event)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     cut: bool = False
@@ -57,7 +60,9 @@ class Fault:
         """Wait if it is time to."""
         if self.hold_after is not None and sent >= self.hold_after:
             self.reached.set()
-            await self.release.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.trickle):
+                    await self.release.wait()
 
 
 @dataclass
@@ -71,10 +76,15 @@ class Request:
 
 
 class Origin:
-    """The server: content per path, faults per path, and what was asked of it."""
+    """The server: content per path, faults per path, and what was asked of it.
+
+    Attributes:
+        chunk: Bytes that are sent at a time.
+    """
 
     def __init__(self) -> None:
         self.url = ""
+        self.chunk = CHUNK
         self.content: dict[str, bytes] = {}
         self.faults: dict[str, Fault] = {}
         self.requests: list[Request] = []
@@ -90,7 +100,8 @@ class Origin:
 
     def add_hub_file(self, model: Model, file: ModelFile, content: bytes) -> str:
         """Put a file where the hub has it, and return the path."""
-        path = f"/{model.hub.repo}/resolve/{model.hub.revision}/{file.name}"
+        folder = f"{model.hub.folder}/" if model.hub.folder else ""
+        path = f"/{model.hub.repo}/resolve/{model.hub.revision}/{folder}{file.name}"
         self.content[path] = content
         return path
 
@@ -176,13 +187,13 @@ class Origin:
         else:
             response.content_length = len(content) - first
         await response.prepare(request)
-        for position in range(first, len(content), CHUNK):
+        for position in range(first, len(content), self.chunk):
             await fault.hold(seen.sent)
             if fault.cut and fault.release.is_set():
                 assert request.transport
                 request.transport.close()
                 return response
-            piece = content[position : position + CHUNK]
+            piece = content[position : position + self.chunk]
             await response.write(piece)
             seen.sent += len(piece)
         return response

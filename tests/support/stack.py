@@ -1,5 +1,6 @@
 """A whole Eloquence, started the way a user starts it."""
 
+import asyncio
 import os
 import queue
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from agent.caller.access import SigningKey
 from agent.livekit.keys import server_keys
+from agent.readiness_feed import first, told_by
 from agent.settings import load
 from tests.support.ports import free_port
 
@@ -83,6 +85,19 @@ class Stack:
             if text in printed:
                 return printed
         raise AssertionError(f"{text!r} was not printed within {seconds} s:\n{self.output}")
+
+    def ready(self) -> str:
+        """Wait until a call can be placed and every voice is there; return the page's address."""
+        self.page_url = self.wait_for(READY_LINE).split(READY_LINE)[1].strip()
+
+        async def settled() -> None:
+            async with asyncio.timeout(_START_SECONDS):
+                await first(
+                    told_by(self.env["ENGINE_URL"]), lambda each: bool(each and each.settled)
+                )
+
+        asyncio.run(settled())
+        return self.page_url
 
     def stop(self) -> int:
         """Press Ctrl-C and return the exit status."""
@@ -156,7 +171,7 @@ def run_stack(folder: Path) -> Iterator[Stack]:
     """Start everything, wait until a call can be placed, and stop everything afterwards."""
     stack = launch(folder)
     try:
-        stack.page_url = stack.wait_for(READY_LINE).split(READY_LINE)[1].strip()
+        stack.ready()
         yield stack
     finally:
         stack.stop()

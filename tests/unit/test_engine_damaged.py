@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from livekit.plugins.local.engine.config import EngineConfig
-from livekit.plugins.local.engine.loading import STT, Speech
+from livekit.plugins.local.engine.hearing import STT
+from livekit.plugins.local.engine.loading import Speech
 from livekit.plugins.local.engine.stt import registry
 from livekit.plugins.local.engine.stt.registry import Family, ModelContext
 from livekit.plugins.local.errors import engine_error

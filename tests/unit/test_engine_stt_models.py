@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from livekit.plugins.local.engine.config import EngineConfig
 from livekit.plugins.local.engine.device import Device
-from livekit.plugins.local.engine.loading import STT, Speech
+from livekit.plugins.local.engine.hearing import STT
+from livekit.plugins.local.engine.loading import Speech
 from livekit.plugins.local.engine.scheduler import Priority, Scheduler
 from livekit.plugins.local.engine.stt.base import BatchingModel, Request, SpeechModel
 from livekit.plugins.local.engine.stt.moonshine import MoonshineRecogniser

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from livekit.plugins.local.engine.config import EngineConfig
-from livekit.plugins.local.engine.loading import STT, Speech
-from livekit.plugins.local.engine.readiness import Component
+from livekit.plugins.local.engine.hearing import STT
+from livekit.plugins.local.engine.loading import Speech
 from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.readiness import Component
 
 pytestmark = pytest.mark.unit
 
@@ -25,22 +26,22 @@ def speech(tmp_path: Path) -> Iterator[Speech]:
 
 def test_an_engine_whose_model_hangs_is_not_ready_until_it_is_back(speech: Speech) -> None:
     assert speech.readiness.ready
-    speech._show_trouble(EngineError("failed", "It hangs.", retryable=True))
+    speech._hearing._show_trouble(STT, EngineError("failed", "It hangs.", retryable=True))
     assert not speech.readiness.ready
     assert speech.readiness[STT] == Component("loading", "It hangs.")
-    speech._show_trouble(None)
+    speech._hearing._show_trouble(STT, None)
     assert speech.readiness.ready
 
 
 def test_an_engine_whose_model_is_lost_says_why(speech: Speech) -> None:
-    speech._show_trouble(EngineError("failed", "Start the engine again."))
-    assert speech.readiness[STT] == Component("failed", "Start the engine again.")
+    speech._hearing._show_trouble(STT, EngineError("failed", "Start the engine again."))
+    assert speech.readiness[STT] == Component("failed", "Start the engine again.", code="failed")
 
 
 def test_readiness_says_how_busy_the_engine_is(speech: Speech) -> None:
     assert speech.readiness.as_dict()["load"] == 0
     speech.readiness.load = lambda: 0.51234
-    assert speech.readiness.as_dict()["load"] == 0.512
+    assert speech.readiness.as_dict()["load"] == 0.51
 
 
 async def test_what_nobody_foresaw_is_a_failure_and_the_rest_goes_on(
@@ -49,7 +50,7 @@ async def test_what_nobody_foresaw_is_a_failure_and_the_rest_goes_on(
     async def surprise(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(speech, "_load_stt", surprise)
+    monkeypatch.setattr(speech._hearing, "load", surprise)
     monkeypatch.setattr(speech, "_load_voices", lambda _: asyncio.sleep(0))
     await speech.load()
     assert speech.readiness[STT].state == "failed"

@@ -100,6 +100,6 @@ async def test_something_that_is_not_json_counts_by_its_status() -> None:
 
     runner = await serve(rubbish, lambda runner: web.TCPSite(runner, "127.0.0.1", port))
     try:
-        assert await fetch_readiness(f"http://127.0.0.1:{port}") == Readiness(True)
+        assert (await fetch_readiness(f"http://127.0.0.1:{port}")) == Readiness(True, settled=True)
     finally:
         await runner.cleanup()

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 import agent.up.dev
+from agent.readiness_feed import told_by
 from agent.settings import Settings
 from agent.up.board import Board
 from agent.up.dev import Watch, reloader
@@ -82,11 +83,8 @@ async def development(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(agent.up.dev, "source_root", lambda: tmp_path)
 
-    async def probe() -> None:
-        return None
-
     async def plan(settings: Settings, _: object) -> list[Service]:
-        return [Service("worker", probe, settings.agent_name)]
+        return [Service("worker", told_by("unix:/none"), settings.agent_name)]
 
     monkeypatch.setattr(agent.up.dev, "plan", plan)
     running = Development(tmp_path)

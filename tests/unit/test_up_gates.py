@@ -1,9 +1,7 @@
-import asyncio
-import contextlib
-
 import pytest
 
 from agent.readiness import Component, Readiness
+from agent.readiness_feed import Answers
 from agent.up.gates import Report, follow, summarize
 
 pytestmark = pytest.mark.unit
@@ -21,14 +19,23 @@ def test_a_ready_answer_is_ready_with_or_without_parts() -> None:
     assert summarize(Readiness(True, parts), SILENCE) == Report(Component("ready"), parts)
 
 
-def test_a_failed_part_fails_the_service_with_its_sentence() -> None:
-    parts = {
-        "stt": Component("loading"),
-        "tts": Component("failed", "There is no voice `x`; set TTS_VOICES to another."),
-    }
-    report = summarize(Readiness(False, parts), SILENCE)
+def test_a_failed_part_fails_the_service_with_its_sentence_once_nothing_else_is_on_its_way() -> (
+    None
+):
+    broken = Component("failed", "There is no voice `x`; set TTS_VOICES to another.")
+    report = summarize(Readiness(False, {"stt": Component("loading"), "tts": broken}), SILENCE)
+    assert report.state.state == "loading"
+    report = summarize(Readiness(False, {"stt": Component("ready"), "tts": broken}), SILENCE)
     assert report.failed
     assert report.state.message == "There is no voice `x`; set TTS_VOICES to another."
+
+
+def test_a_service_that_serves_may_have_parts_that_do_not() -> None:
+    late = Component("downloading", done=1, total=4)
+    parts = {"tts:kokoro": late, "stt": Component("ready"), "worker": Component("loading")}
+    report = summarize(Readiness(True, parts), SILENCE)
+    assert report.ready
+    assert report.unfinished == {"tts:kokoro": late}
 
 
 def test_a_failed_part_without_a_sentence_is_named() -> None:
@@ -47,19 +54,11 @@ def test_a_bare_refusal_means_loading() -> None:
 
 
 async def test_following_reports_at_once_and_then_only_changes() -> None:
-    answers = iter([None, None, Readiness(False), Readiness(False), Readiness(True), None])
-    asked = 0
+    told = [None, None, Readiness(False), Readiness(False), Readiness(True), None]
 
-    async def probe() -> Readiness | None:
-        nonlocal asked
-        asked += 1
-        return next(answers)
+    async def feed() -> Answers:
+        for answer in told:
+            yield answer
 
-    seen: list[str] = []
-    async with asyncio.timeout(10), contextlib.aclosing(follow(probe, SILENCE)) as reports:
-        async for report in reports:
-            seen.append(report.state.state)
-            if len(seen) == 4:
-                break
+    seen = [report.state.state async for report in follow(feed, SILENCE)]
     assert seen == ["starting", "loading", "ready", "starting"]
-    assert asked == 6

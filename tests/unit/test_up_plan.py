@@ -6,6 +6,7 @@ import pytest
 from agent.errors import UserError
 from agent.paths import KEEP_CONVERSATIONS
 from agent.ports import Port, check_ports
+from agent.readiness_feed import first
 from agent.settings import ENV_FILE_READ, Settings, load
 from agent.up.plan import Service, plan, ports, web_url
 from tests.support.ports import free_port
@@ -114,7 +115,7 @@ async def test_an_outside_language_model_is_not_started(
     llm = (await services(settings))["llm"]
     assert llm.argv == ()
     assert "LLM_BASE_URL" in llm.remedy
-    assert await llm.probe() is None
+    assert await first(llm.feed, lambda _: True) is None
     assert "LLM_PORT" not in {port.setting for port in ports(settings)}
 
 

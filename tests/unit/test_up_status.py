@@ -16,7 +16,14 @@ from tests.support.ports import free_port
 
 pytestmark = pytest.mark.unit
 
-LOADING = {"stt": {"state": "downloading", "done": 1, "total": 4, "message": "from the hub"}}
+LOADING = {
+    "stt": {
+        "state": "downloading",
+        "done": 1_000_000,
+        "total": 4_000_000,
+        "message": "from the hub",
+    }
+}
 
 
 class Part:
@@ -82,7 +89,7 @@ def test_one_line_for_each_part_and_status_1_while_one_is_not_ready(
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         "livekit   ready",
-        "engine    downloading: from the hub",
+        "engine    downloading: 1 of 4 MB (25 %), from the hub",
         "llm       ready",
         "worker    ready",
         "web       not running",

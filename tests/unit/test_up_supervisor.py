@@ -12,11 +12,11 @@ import psutil
 import pytest
 from rich.console import Console
 
-from agent.readiness import Readiness, fetch_readiness
+from agent.readiness_feed import Feed, told_by
 from agent.redispatch import Calls
 from agent.up.backoff import Backoff
 from agent.up.board import Board
-from agent.up.gates import Probe, Report
+from agent.up.gates import Report
 from agent.up.plan import Service
 from agent.up.server_lines import quiet
 from agent.up.supervisor import Supervisor
@@ -77,22 +77,19 @@ async def supervised(*services: Service) -> AsyncIterator[Run]:
         await run.supervisor.stop()
 
 
-def probe_of(port: int) -> Probe:
-    async def probe() -> Readiness | None:
-        return await fetch_readiness(f"http://127.0.0.1:{port}")
-
-    return probe
+def feed_of(port: int) -> Feed:
+    return told_by(f"http://127.0.0.1:{port}")
 
 
 def stub(name: str, *args: str, needs: frozenset[str] = frozenset()) -> Service:
     port = PORTS[name] = free_port()
     argv = (sys.executable, STUB, str(port), *args)
-    return Service(name, probe_of(port), f"check {name.upper()}_PORT", argv, os.environ, needs)
+    return Service(name, feed_of(port), f"check {name.upper()}_PORT", argv, os.environ, needs)
 
 
 def script(name: str, code: str) -> Service:
     argv = (sys.executable, "-c", code)
-    return Service(name, probe_of(free_port()), f"check {name.upper()}_PORT", argv, os.environ)
+    return Service(name, feed_of(free_port()), f"check {name.upper()}_PORT", argv, os.environ)
 
 
 class RecordedCalls:
@@ -250,14 +247,14 @@ async def test_a_replacement_that_is_called_off_leaves_one_process() -> None:
 async def test_a_successor_revives_a_service_that_could_not_run() -> None:
     failing = script("worker", "print('eloquence: LANGUAGES is odd.'); raise SystemExit(1)")
     good = stub("worker")
-    async with supervised(dataclasses.replace(failing, probe=good.probe), stub("web")) as run:
+    async with supervised(dataclasses.replace(failing, feed=good.feed), stub("web")) as run:
         await run.until(lambda r: bool(r.board.complaints) and ("web", "ready") in r.board.states)
         assert await run.supervisor.replace(good)
         await run.until(lambda r: ("worker", "ready") in r.board.states)
 
 
 async def test_a_program_that_cannot_be_started_is_reported() -> None:
-    missing = Service("bad", probe_of(free_port()), "check BAD_BIN", ("/does/not/exist",))
+    missing = Service("bad", feed_of(free_port()), "check BAD_BIN", ("/does/not/exist",))
     async with supervised(missing, stub("good")) as run:
         await run.until(lambda r: bool(r.board.complaints) and ("good", "ready") in r.board.states)
         assert run.board.complaints == [
@@ -279,7 +276,7 @@ async def test_a_failure_that_a_service_reports_is_told_once_and_may_pass(tmp_pa
 
 async def test_an_outside_service_that_does_not_answer_is_reported_until_it_does() -> None:
     port = free_port()
-    outside = Service("llm", probe_of(port), "start the server that LLM_BASE_URL names")
+    outside = Service("llm", feed_of(port), "start the server that LLM_BASE_URL names")
     async with supervised(outside, stub("web")) as run:
         await run.until(lambda r: bool(r.board.complaints) and ("web", "ready") in r.board.states)
         assert run.board.complaints == [

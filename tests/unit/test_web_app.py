@@ -166,6 +166,8 @@ async def test_is_ready_when_livekit_answers_and_the_page_is_built(
     assert status == 200
     assert body == {
         "ready": True,
+        "settled": True,
+        "load": 0.0,
         "components": {"livekit": component, "page": component, "worker": component},
     }
 

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from livekit.agents import AgentServer
 from pydantic import SecretStr
 
-from agent.readiness import STANDBY_PORT, fetch_readiness
+from agent import worker_health
+from agent.readiness import STANDBY_PORT, Component, Readiness, fetch_readiness
 from agent.settings import Settings
 from agent.worker_health import WorkerHealth
 from tests.support.ports import free_port
@@ -29,59 +30,92 @@ class Server:
         self.listeners[event] = listener
 
 
-def health(**state: bool) -> tuple[WorkerHealth, Server]:
-    server, health = Server(), WorkerHealth(Settings(max_calls=2))
+SPEECH = {"stt": Component("ready"), "tts:espeak": Component("ready")}
+ABLE = Readiness(True, SPEECH)
+UNABLE = Readiness(False, {**SPEECH, "stt": Component("downloading", "base", 1, 4)})
+UP = Readiness(True)
+
+
+def health(
+    *, engine: Readiness | None = ABLE, registered: bool = True, **settings: Any
+) -> tuple[WorkerHealth, Server]:
+    server = Server()
+    health = WorkerHealth(Settings(**{"max_calls": 2, **settings}))
     health.watch(cast(AgentServer, server))
-    for name, value in state.items():
-        setattr(health, f"_{name}", value)
+    health._on_llm(UP)
+    health._on_livekit(UP)
+    if registered:
+        server.listeners["worker_registered"]("id", object())
+    health._on_engine(engine)
     return health, server
 
 
-def test_it_is_full_while_the_engine_is_not_ready() -> None:
-    assert health(engine=False)[0].load() == 1.0
+@pytest.mark.parametrize("engine", [None, UNABLE])
+def test_it_is_full_while_the_engine_is_not_ready(engine: Readiness | None) -> None:
+    watched, _ = health(engine=engine)
+    assert watched.load() == 1.0
+    assert not watched.readiness.ready
 
 
 @pytest.mark.parametrize(("calls", "load"), [(0, 0.0), (1, 0.5), (2, 1.0), (3, 1.0)])
 def test_its_load_is_calls_per_capacity(calls: int, load: float) -> None:
-    watched, server = health(engine=True)
+    watched, server = health()
     server.active_jobs = [SimpleNamespace()] * calls
     assert watched.load() == load
 
 
 @pytest.mark.parametrize(("engine", "load"), [(0.3, 0.5), (0.9, 0.9), (1.0, 1.0)])
 def test_a_busy_engine_counts_as_much_as_calls(engine: float, load: float) -> None:
-    watched, server = health(engine=True)
-    watched._engine_load = engine
+    watched, server = health(engine=Readiness(True, SPEECH, engine))
     server.active_jobs = [SimpleNamespace()]
     assert watched.load() == load
 
 
-@pytest.mark.parametrize("missing", ["registered", "livekit", "engine"])
-def test_ready_needs_registration_server_and_engine(missing: str) -> None:
-    everything = {"registered": True, "livekit": True, "engine": True}
-    assert health(**everything)[0].ready
-    assert not health(**{**everything, missing: False})[0].ready
+def test_ready_needs_registration_server_and_engine() -> None:
+    assert health()[0].readiness.ready
+    assert not health(registered=False)[0].readiness.ready
+    assert not health(engine=None)[0].readiness.ready
+    watched, _ = health()
+    watched._on_livekit(None)
+    assert not watched.readiness.ready
 
 
-def test_it_is_ready_only_when_livekit_has_heard_that_calls_can_come(
+def test_some_voice_and_some_ears_are_enough() -> None:
+    parts = {**SPEECH, "tts:kokoro": Component("downloading", "kokoro", 1, 4)}
+    assert health(engine=Readiness(True, parts))[0].readiness.ready
+
+
+def test_ears_elsewhere_do_not_wait_for_the_engine_to_hear() -> None:
+    elsewhere: dict[str, Any] = {"stt": "openai", "stt_base_url": "http://127.0.0.1:9/v1"}
+    assert health(engine=UNABLE, **elsewhere)[0].readiness.ready
+
+
+async def test_a_language_model_on_its_way_is_waited_for_and_one_that_is_away_is_not() -> None:
+    watched, _ = health()
+    arriving = {"model": Component("downloading", "qwen", 1, 4)}
+    watched._on_llm(Readiness(False, arriving))
+    assert watched.load() == 1.0
+    assert watched.readiness["llm"] == arriving["model"]
+    watched._on_llm(None)
+    assert watched.load() == 0.0
+
+
+async def test_it_is_ready_only_when_livekit_has_heard_that_calls_can_come(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now = 100.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    watched, _ = health(registered=True, livekit=True, engine=False)
-    watched.load()
-    watched._engine = True
-    watched.load()
-    assert not watched.ready
-    now += 3
-    assert watched.ready
+    monkeypatch.setattr(worker_health, "_LOAD_SECONDS", 0.05)
+    watched, _ = health(engine=UNABLE)
+    assert watched.load() == 1.0
+    watched._on_engine(ABLE)
+    assert watched.load() == 0.0
+    assert not watched.readiness.ready
+    assert await watched.readiness.until(lambda parts: parts.ready, timeout=10)
 
 
-def test_registering_makes_it_ready() -> None:
-    watched, server = health(engine=True)
-    assert not watched.ready
-    server.listeners["worker_registered"]("id", object())
-    assert watched.ready
+async def test_a_failed_part_of_the_engine_is_passed_on() -> None:
+    broken = Component("failed", "There is no room; free 1 GB.", code="disk_full")
+    watched, _ = health(engine=Readiness(False, {"disk": broken}))
+    assert watched.readiness["engine"].parts == {"disk": broken}
 
 
 async def test_a_worker_in_waiting_takes_the_port_when_the_one_before_it_is_gone(
@@ -108,28 +142,26 @@ async def test_a_worker_in_waiting_takes_the_port_when_the_one_before_it_is_gone
 
 
 def test_a_server_that_answers_late_once_does_not_make_it_unready_for_ever() -> None:
-    watched, server = health(engine=True)
-    server.listeners["worker_registered"]("id", object())
-    watched._on_livekit(reachable=False, now=100)
-    assert not watched.ready
-    watched._on_livekit(reachable=True, now=101)
-    watched._on_livekit(reachable=True, now=102)
-    assert not watched.ready, "a restarted server would not know this worker yet"
-    watched._on_livekit(reachable=True, now=114)
-    assert watched.ready
+    watched, _ = health()
+    watched._on_livekit(None, now=100)
+    assert not watched.readiness.ready
+    watched._on_livekit(UP, now=101)
+    watched._on_livekit(UP, now=102)
+    assert not watched.readiness.ready, "a restarted server would not know this worker yet"
+    watched._on_livekit(UP, now=114)
+    assert watched.readiness.ready
 
 
 def test_a_restarted_server_makes_it_ready_when_it_has_registered_again() -> None:
-    watched, server = health(engine=True)
+    watched, server = health()
+    watched._on_livekit(None, now=100)
+    watched._on_livekit(UP, now=101)
     server.listeners["worker_registered"]("id", object())
-    watched._on_livekit(reachable=False, now=100)
-    watched._on_livekit(reachable=True, now=101)
-    server.listeners["worker_registered"]("id", object())
-    assert watched.ready
+    assert watched.readiness.ready
 
 
 def test_a_reachable_server_alone_does_not_make_it_ready() -> None:
-    watched, _ = health(engine=True)
+    watched, _ = health(registered=False)
     for now in (1, 2, 100):
-        watched._on_livekit(reachable=True, now=now)
-    assert not watched.ready
+        watched._on_livekit(UP, now=now)
+    assert not watched.readiness.ready

@@ -14,12 +14,12 @@ from unittest.mock import patch
 
 from aiohttp import web
 from livekit.plugins.local.engine.loading import Speech
-from livekit.plugins.local.engine.readiness import Readiness
 from livekit.plugins.local.engine.scheduler import Scheduler
 from livekit.plugins.local.engine.server import SPEECH, add_routes
 from livekit.plugins.local.engine.stt import stream as stream_module
 from livekit.plugins.local.engine.stt.stream import Recogniser
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
+from livekit.plugins.local.readiness import Readiness
 
 from tests.conformance.engine_server.models import LoudnessActivity, State, ToneEar, ToneVoice
 from tests.conformance.kit.backend import Behaviour

@@ -4,7 +4,13 @@ import { ConnectionState } from "livekit-client";
 
 import { type AgentState, agentState } from "./agent-state";
 
-export type CallState = "connecting" | "waiting" | "agent-lost" | "reconnecting" | AgentState;
+export type CallState =
+  | "connecting"
+  | "waiting"
+  | "held"
+  | "agent-lost"
+  | "reconnecting"
+  | AgentState;
 
 /**
  * Tells the state.
@@ -12,11 +18,13 @@ export type CallState = "connecting" | "waiting" | "agent-lost" | "reconnecting"
  * @param connection - to the call server
  * @param agents - attributes of the agents that are in the call, the latest last
  * @param met - whether an agent has been there before
+ * @param awaited - whether one could come now; the call is held until then
  */
 export function callState(
   connection: ConnectionState,
   agents: readonly Readonly<Record<string, string>>[],
   met: boolean,
+  awaited = true,
 ): CallState {
   switch (connection) {
     case ConnectionState.Disconnected:
@@ -28,7 +36,8 @@ export function callState(
     case ConnectionState.Connected: {
       const agent = agents.at(-1);
       if (agent) return agentState(agent) ?? "initializing";
-      return met ? "agent-lost" : "waiting";
+      if (met) return "agent-lost";
+      return awaited ? "waiting" : "held";
     }
   }
 }

@@ -25,6 +25,8 @@ setLogLevel("warn");
 const CHAT_TOPIC = "lk.chat";
 /** An agent that does not come soon does not come: all are busy, or none is running. */
 const AGENT_JOINS_MS = 10_000;
+/** The machine has just begun to work, and the server calls an agent more than once. */
+const AGENT_JOINS_HELD_MS = 30_000;
 /** An agent that was lost is called again by the server, once a worker is there. */
 const AGENT_RETURNS_MS = 60_000;
 
@@ -64,6 +66,8 @@ export class Call {
   #state: CallState | undefined;
   #met = false;
   #agentTimer: number | undefined;
+  #awaited = true;
+  #held = false;
   #ended = false;
 
   /**
@@ -101,6 +105,16 @@ export class Call {
       if (problem === "unexpected") console.error(error);
       this.#end(problem);
     }
+  }
+
+  /**
+   * Tells whether an agent could come now. Until one can, the server holds the call.
+   *
+   * @param awaited - whether one can
+   */
+  expectAgent(awaited: boolean): void {
+    this.#awaited = awaited;
+    this.#refresh();
   }
 
   hangUp(): void {
@@ -171,12 +185,15 @@ export class Call {
       this.#room.state,
       agents.map(({ attributes }) => attributes),
       this.#met,
+      this.#awaited,
     );
     if (state === this.#state) return;
     this.#state = state;
     window.clearTimeout(this.#agentTimer);
+    this.#held ||= state === "held";
     if (state === "waiting") {
-      this.#endAfter(AGENT_JOINS_MS, this.#resumed ? "call-over" : "no-agent");
+      const patience = this.#held ? AGENT_JOINS_HELD_MS : AGENT_JOINS_MS;
+      this.#endAfter(patience, this.#resumed ? "call-over" : "no-agent");
     } else if (state === "agent-lost") {
       this.#endAfter(AGENT_RETURNS_MS, "agent-left");
     }

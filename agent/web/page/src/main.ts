@@ -11,6 +11,8 @@ import { element } from "./dom";
 import { MessageForm } from "./message-form";
 import { chooseSpeaker } from "./microphone";
 import { Preferences } from "./preferences";
+import { ProgressView } from "./progress-view";
+import { ReadinessWatch } from "./readiness";
 import { Shelf } from "./shelf";
 import { translatePage } from "./static-texts";
 import { LANGUAGES, TEXTS } from "./texts";
@@ -22,6 +24,8 @@ const preferences = new Preferences(lasting, navigator.language);
 const texts = TEXTS[preferences.language];
 
 let call: Call | undefined;
+/** Whether a call would get its agent at once, as far as the server has told. */
+let ready = true;
 
 const callView = new CallView(texts, {
   onCall: () => (call ? call.hangUp() : begin()),
@@ -29,6 +33,12 @@ const callView = new CallView(texts, {
 });
 const transcript = new TranscriptView(texts);
 const messages = new MessageForm(texts, async (text) => call?.send(text));
+const progress = new ProgressView(texts);
+const readiness = new ReadinessWatch((preparation) => {
+  ready = preparation.ready;
+  progress.show(preparation);
+  call?.expectAgent(ready);
+});
 const codeForm = new CodeForm(lasting, begin);
 const devices = new DevicePicker(texts, preferences, (kind, id) => {
   void (kind === "speaker" ? chooseSpeaker(callView.audio, id) : call?.useMicrophone(id));
@@ -39,7 +49,7 @@ languages.addEventListener("change", () => {
   preferences.language = LANGUAGES.find((code) => code === languages.value) ?? "en";
   const chosen = TEXTS[preferences.language];
   translatePage(preferences.language);
-  for (const part of [callView, transcript, messages, devices]) part.translate(chosen);
+  for (const part of [callView, transcript, messages, devices, progress]) part.translate(chosen);
 });
 
 function begin(): void {
@@ -58,6 +68,8 @@ function begin(): void {
     {
       onState: (state) => {
         callView.showState(state);
+        // It may be gone since it was last said to be there.
+        if (state === "waiting" || state === "agent-lost") readiness.begin();
         messages.allow(["idle", "listening", "thinking", "speaking"].includes(state));
       },
       onMicrophone: () => void devices.refresh(),
@@ -71,10 +83,12 @@ function begin(): void {
       },
     },
   );
+  call.expectAgent(ready);
   void call.start();
 }
 
 languages.value = preferences.language;
 translatePage(preferences.language);
 void chooseSpeaker(callView.audio, preferences.device("speaker"));
+readiness.begin();
 if (memory.call) begin();

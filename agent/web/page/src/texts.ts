@@ -2,6 +2,7 @@
 
 import type { CallState } from "./call-state";
 import type { ProblemKind } from "./problems";
+import type { PartState } from "./readiness";
 import type { Speaker } from "./transcript";
 
 export const LANGUAGES = ["en", "fr"] as const;
@@ -24,6 +25,19 @@ export type PageText =
   | "send"
   | "licences";
 
+export interface ProgressTexts {
+  /** While no call can be answered. */
+  readonly preparing: string;
+  /** While calls are answered by what is there. */
+  readonly better: string;
+  /** By the group of parts that can do the same. */
+  readonly part: Readonly<Partial<Record<string, string>>>;
+  readonly state: Readonly<Record<PartState, string>>;
+  /** Both in megabytes. */
+  readonly amount: (done: string, total: string) => string;
+  readonly left: (time: string) => string;
+}
+
 export interface Texts {
   readonly page: Readonly<Record<PageText, string>>;
   readonly messageHint: string;
@@ -32,6 +46,7 @@ export interface Texts {
   readonly defaultDevice: string;
   readonly state: Readonly<Record<CallState | "idle-page", string>>;
   readonly speaker: Readonly<Record<Speaker, string>>;
+  readonly progress: ProgressTexts;
   readonly problem: Readonly<Record<ProblemKind, string>>;
 }
 
@@ -60,6 +75,7 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
       "idle-page": "Ready when you are",
       connecting: "Connecting…",
       waiting: "Waiting for the agent…",
+      held: "The agent is still getting ready. Your call begins as soon as it is.",
       "agent-lost": "The agent was lost. Waiting for it to come back…",
       reconnecting: "The connection is interrupted. Reconnecting…",
       initializing: "The agent is getting ready…",
@@ -69,6 +85,27 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
       speaking: "Speaking",
     },
     speaker: { user: "You", agent: "Agent" },
+    progress: {
+      preparing: "The agent is getting ready",
+      better: "The agent answers already. On its way:",
+      part: {
+        disk: "Disk",
+        gpu: "Graphics card",
+        stt: "Hearing",
+        tts: "Voice",
+        llm: "Language model",
+      },
+      state: {
+        missing: "waiting",
+        downloading: "downloading",
+        verifying: "being checked",
+        loading: "loading",
+        warming: "warming up",
+        failed: "failed",
+      },
+      amount: (done, total) => `${done} of ${total} MB`,
+      left: (time) => `${time} left`,
+    },
     problem: {
       "microphone-refused":
         "The microphone was refused. Allow it for this page in your browser's settings, then call again.",
@@ -120,6 +157,7 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
       "idle-page": "Prêt quand vous l'êtes",
       connecting: "Connexion…",
       waiting: "En attente de l'agent…",
+      held: "L'agent se prépare encore. Votre appel commencera dès qu'il sera prêt.",
       "agent-lost": "L'agent a disparu. En attente de son retour…",
       reconnecting: "La connexion est interrompue. Reconnexion…",
       initializing: "L'agent se prépare…",
@@ -129,6 +167,27 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
       speaking: "L'agent parle",
     },
     speaker: { user: "Vous", agent: "Agent" },
+    progress: {
+      preparing: "L'agent se prépare",
+      better: "L'agent répond déjà. En route :",
+      part: {
+        disk: "Disque",
+        gpu: "Carte graphique",
+        stt: "Écoute",
+        tts: "Voix",
+        llm: "Modèle de langage",
+      },
+      state: {
+        missing: "en attente",
+        downloading: "téléchargement",
+        verifying: "vérification",
+        loading: "chargement",
+        warming: "mise en route",
+        failed: "échec",
+      },
+      amount: (done, total) => `${done} sur ${total} Mo`,
+      left: (time) => `encore ${time}`,
+    },
     problem: {
       "microphone-refused":
         "Le micro a été refusé. Autorisez-le pour cette page dans les réglages du navigateur, puis rappelez.",

@@ -24,6 +24,11 @@ test("an agent that has not come yet is waited for", () => {
   expect(callState(ConnectionState.Connected, [], false)).toBe("waiting");
 });
 
+test("a call for which no agent can come yet is held", () => {
+  expect(callState(ConnectionState.Connected, [], false, false)).toBe("held");
+  expect(callState(ConnectionState.Connected, [], true, false)).toBe("agent-lost");
+});
+
 test("an agent that was there before is missed", () => {
   expect(callState(ConnectionState.Connected, [], true)).toBe("agent-lost");
 });

@@ -1,6 +1,7 @@
 """Prometheus metrics of the engine, served on ``/metrics``."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from livekit.plugins.local.readiness import STATES, Readiness
+from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
 
@@ -95,3 +96,33 @@ CACHE_LOOKUPS = Counter(
 CACHE_BYTES = Gauge(
     "eloquence_engine_phrase_cache_bytes", "Audio in the phrase cache", registry=REGISTRY
 )
+COMPONENT = Enum(
+    "eloquence_engine_component",
+    "State of a part of the engine, as on /readyz",
+    ["component"],
+    states=STATES,
+    registry=REGISTRY,
+)
+DOWNLOADED = Gauge(
+    "eloquence_engine_download_bytes",
+    "Bytes of a part that are there while it is being downloaded",
+    ["component"],
+    registry=REGISTRY,
+)
+DOWNLOAD_SIZE = Gauge(
+    "eloquence_engine_download_size_bytes",
+    "Bytes of a part that there will be",
+    ["component"],
+    registry=REGISTRY,
+)
+
+
+def show_components(readiness: Readiness) -> None:
+    """Set the metrics that tell what ``/readyz`` tells."""
+    for metric in (COMPONENT, DOWNLOADED, DOWNLOAD_SIZE):
+        metric.clear()
+    for name, part in readiness.components.items():
+        COMPONENT.labels(name).state(part.state)
+        if part.done is not None and part.total is not None:
+            DOWNLOADED.labels(name).set(part.done)
+            DOWNLOAD_SIZE.labels(name).set(part.total)

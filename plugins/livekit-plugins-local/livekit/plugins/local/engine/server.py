@@ -5,9 +5,8 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from livekit.plugins.local.engine.ws_stt import serve_stt
 from livekit.plugins.local.engine.ws_tts import serve_tts
 from livekit.plugins.local.errors import EngineError
 from livekit.plugins.local.protocol import STT_PATH, TTS_PATH
+from livekit.plugins.local.readyz import Readyz
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 SPEECH = web.AppKey("speech", Speech)
@@ -28,18 +28,23 @@ SPEECH = web.AppKey("speech", Speech)
 _log = logging.getLogger(__name__)
 
 
-def create_app(config: EngineConfig) -> web.Application:
-    """Return the engine's HTTP application; its models load in the background once it runs."""
+def create_app(config: EngineConfig, vad_threads: Executor) -> web.Application:
+    """Return the engine's HTTP application; its models load in the background once it runs.
+
+    Raises:
+        EngineError: A voice names an engine that does not exist.
+    """
     app = web.Application()
-    app.cleanup_ctx.append(partial(_speech, config=config))
+    app[SPEECH] = Speech(config, vad_threads)
+    app.cleanup_ctx.append(_loading)
     add_routes(app)
     return app
 
 
 def add_routes(app: web.Application) -> None:
     """Add the engine's endpoints to an application that holds `SPEECH`."""
+    Readyz(app[SPEECH].readiness).add_routes(app)
     app.router.add_get("/healthz", _healthz)
-    app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
     app.router.add_get(STT_PATH, _stt)
     app.router.add_get(TTS_PATH, _tts)
@@ -57,7 +62,9 @@ async def run_engine(config: EngineConfig) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        runner = web.AppRunner(create_app(config), access_log=None, shutdown_timeout=1.0)
+        vad_threads = stack.enter_context(ThreadPoolExecutor(2, thread_name_prefix="vad"))
+        app = create_app(config, vad_threads)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         await _listen(runner, config.address, stack)
@@ -102,27 +109,21 @@ def _claim_socket(path: Path) -> None:
     )
 
 
-async def _speech(app: web.Application, *, config: EngineConfig) -> AsyncIterator[None]:
-    vad_threads = ThreadPoolExecutor(2, thread_name_prefix="vad")
-    speech = app[SPEECH] = Speech(config, vad_threads)
+async def _loading(app: web.Application) -> AsyncIterator[None]:
+    speech = app[SPEECH]
     loading = asyncio.create_task(speech.load(), name="load-models")
     yield
     loading.cancel()
     await asyncio.gather(loading, return_exceptions=True)
     await speech.aclose()
-    vad_threads.shutdown()
 
 
 async def _healthz(request: web.Request) -> web.Response:
     return web.json_response({"alive": True})
 
 
-async def _readyz(request: web.Request) -> web.Response:
-    readiness = request.app[SPEECH].readiness
-    return web.json_response(readiness.as_dict(), status=200 if readiness.ready else 503)
-
-
 async def _metrics(request: web.Request) -> web.Response:
+    metrics.show_components(request.app[SPEECH].readiness)
     body = generate_latest(metrics.REGISTRY)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

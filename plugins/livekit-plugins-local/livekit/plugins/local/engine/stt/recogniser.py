@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from livekit.plugins.local.engine.scheduler import Caller, Job, Priority, Scheduler, Work
@@ -16,9 +17,9 @@ from livekit.plugins.local.engine.stt.registry import require_languages
 from livekit.plugins.local.errors import EngineError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recogniser:
-    """What the streams of one engine share.
+    """What the streams of one engine share; streams look at it anew for each utterance.
 
     Attributes:
         model: The loaded model.
@@ -31,6 +32,12 @@ class Recogniser:
     scheduler: Scheduler
     beam_size: int
     vad_threads: Executor
+
+    def switch(self, model: SpeechModel, scheduler: Scheduler) -> Scheduler:
+        """Use another model from the next utterance on; return the queue of the one before."""
+        before = self.scheduler
+        self.model, self.scheduler = model, scheduler
+        return before
 
     def submit(
         self,
@@ -57,15 +64,16 @@ class Recogniser:
     def _work(self, request: Request) -> Work[Request, Transcription]:
         if isinstance(self.model, BatchingModel):
             return Work(request, self.model.transcribe_batch, self.model.batch_key(request))
-        return Work(request, self._one_by_one)
+        return Work(request, partial(_one_by_one, self.model))
 
-    def _one_by_one(self, requests: Sequence[Request]) -> list[Transcription | Exception]:
-        return [
-            self.model.transcribe(
-                request.audio,
-                current=request.current,
-                candidates=request.candidates,
-                beam_size=request.beam_size,
-            )
-            for request in requests
-        ]
+
+def _one_by_one(model: SpeechModel, requests: Sequence[Request]) -> list[Transcription | Exception]:
+    return [
+        model.transcribe(
+            request.audio,
+            current=request.current,
+            candidates=request.candidates,
+            beam_size=request.beam_size,
+        )
+        for request in requests
+    ]
