@@ -14,6 +14,7 @@ from livekit.plugins.local.engine.openai.catalogue import VOICE_ALIASES, choose_
 from livekit.plugins.local.engine.server import SPEECH, add_routes
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
 from livekit.plugins.local.errors import EngineError
+from livekit.plugins.local.readiness import Readiness
 
 from tests.support.engine import ToneVoice, run_engine
 from tests.support.openai_client import openai_client
@@ -46,6 +47,7 @@ class _Loading:
 
     def __init__(self) -> None:
         self.synthesizer = Synthesizer([ToneVoice()], {"en": "tone/a"})
+        self.readiness = Readiness(["stt"])
 
     def recogniser(self) -> NoReturn:
         raise EngineError("not_ready", "Speech recognition is still starting.", retryable=True)
