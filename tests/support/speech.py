@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from faster_whisper import WhisperModel
 from livekit import rtc
-from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, TTSEngine
+from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, TTSEngine, Voiced
 from livekit.plugins.local.engine.tts.registry import build
 
 RATE = 48_000
@@ -40,7 +40,8 @@ class Speaker:
         chunks = engine.synthesize(
             text, voice=voice, language=language, speed=1.0, cancel=Cancellation()
         )
-        samples = (np.concatenate(list(chunks)).clip(-1, 1) * 32767).astype(np.int16)
+        parts = [chunk.samples if isinstance(chunk, Voiced) else chunk for chunk in chunks]
+        samples = (np.concatenate(parts).clip(-1, 1) * 32767).astype(np.int16)
         return resample(samples, engine.sample_rate, RATE)
 
 

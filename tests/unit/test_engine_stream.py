@@ -236,7 +236,7 @@ async def test_the_first_interim_is_asked_for_within_half_a_second_of_speech(ear
 async def test_an_interim_that_is_not_believed_is_followed_by_another_soon(ears: Ears) -> None:
     ears.stream._interim_wanted = True
     ears.model.answer = {"no_speech_prob": 0.7}
-    await ears.hear(loud(0.45))
+    await ears.hear(loud(0.35))
     await ears.decoded(1)
     assert ears.said == []
     ears.model.answer = {}
