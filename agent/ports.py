@@ -31,6 +31,18 @@ def check_ports(ports: Iterable[Port]) -> None:
     Raises:
         UserError: One is taken, given twice, or may not be used; the sentence names its setting.
     """
+    listed = list(ports)
+    check_distinct(listed)
+    for port in listed:
+        _check(port)
+
+
+def check_distinct(ports: Iterable[Port]) -> None:
+    """Make sure that no port is given twice, whoever listens on it.
+
+    Raises:
+        UserError: One is; the sentence names both settings.
+    """
     seen: dict[tuple[int, bool], Port] = {}
     for port in ports:
         twin = seen.setdefault((port.number, port.udp), port)
@@ -39,7 +51,6 @@ def check_ports(ports: Iterable[Port]) -> None:
                 f"{twin.setting} and {port.setting} are both {port.number}; "
                 "give each a port of its own."
             )
-        _check(port)
 
 
 def _check(port: Port) -> None:
