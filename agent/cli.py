@@ -134,6 +134,17 @@ def status(
 
 
 @app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Examine everything that a call needs and estimate how many calls fit; status 1 on a fault."""
+    from agent.doctor.command import run
+
+    if status := run(json=as_json):
+        raise typer.Exit(status)
+
+
+@app.command()
 def engine() -> None:
     """Run the speech engine: recognition and synthesis for all calls."""
     from agent.settings import load

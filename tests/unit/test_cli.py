@@ -15,7 +15,9 @@ from agent.settings_doc import env_example, markdown_tables
 
 pytestmark = pytest.mark.unit
 
-COMMANDS = "up dev status engine llm worker web call models bench livekit-server settings".split()
+COMMANDS = (
+    "up dev status doctor engine llm worker web call models bench livekit-server settings".split()
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,115 @@
+"""Running the checks: all at once, each with a deadline, none able to stop another."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agent.cli import readable_errors
+from agent.doctor.check import Check
+from agent.doctor.finding import Finding, fail, fail_with
+from agent.settings import Settings
+
+# Seconds for all checks together.
+LIMIT = 12.5
+_GOODBYE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What came of the checks.
+
+    Attributes:
+        findings: By check, in the order of the checks; without those that were not run.
+        not_checked: The checks that were not run, each with what it needed.
+        hung: Whether something did not end in time, and may hold up the end of the process.
+    """
+
+    findings: Mapping[str, Finding]
+    not_checked: Mapping[str, str]
+    hung: bool = False
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing failed."""
+        return all(finding.level != "fail" for finding in self.findings.values())
+
+
+async def examine(
+    checks: Sequence[Check], settings: Settings, *, limit: float = LIMIT
+) -> Examination:
+    """Run the checks.
+
+    Args:
+        checks: The checks; each after those that it needs.
+        settings: The settings.
+        limit: Seconds for all of them together.
+    """
+    lane = asyncio.Lock()
+    overdue: list[str] = []
+    tasks: dict[str, asyncio.Task[Finding | str]] = {}
+    for check in checks:
+        before = {name: tasks[name] for name in check.needs if name in tasks}
+        tasks[check.name] = asyncio.create_task(_follow(check, settings, before, lane, overdue))
+    _, late = await asyncio.wait(tasks.values(), timeout=limit)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=_GOODBYE)
+    answers = {name: _answer(task, late, limit) for name, task in tasks.items()}
+    return Examination(
+        {name: each for name, each in answers.items() if isinstance(each, Finding)},
+        {name: each for name, each in answers.items() if isinstance(each, str)},
+        hung=bool(late or overdue),
+    )
+
+
+async def _follow(
+    check: Check,
+    settings: Settings,
+    before: Mapping[str, asyncio.Task[Finding | str]],
+    lane: asyncio.Lock,
+    overdue: list[str],
+) -> Finding | str:
+    """Return the finding, or the name of the check without which there can be none."""
+    for name, task in before.items():
+        # Shielded: whoever cancels this check must not cancel the one that it waits for.
+        answer = await asyncio.shield(task)
+        if isinstance(answer, str):
+            return answer
+        if answer.level == "fail":
+            return name
+    if not check.alone:
+        return await _run(check, settings, overdue)
+    async with lane:
+        return await _run(check, settings, overdue)
+
+
+async def _run(check: Check, settings: Settings, overdue: list[str]) -> Finding:
+    try:
+        async with asyncio.timeout(check.deadline):
+            return await check.run(settings)
+    except TimeoutError:
+        overdue.append(check.name)
+        return _late(check.deadline)
+    except readable_errors() as error:
+        return fail_with(str(error))
+    except Exception as error:  # noqa: BLE001 - one broken check must not hide what others found
+        return fail(
+            f"this check failed itself ({type(error).__name__}: {error})",
+            "please report it with this line",
+        )
+
+
+def _answer(
+    task: asyncio.Task[Finding | str], late: set[asyncio.Task[Finding | str]], limit: float
+) -> Finding | str:
+    if task in late or task.cancelled():
+        return _late(limit)
+    return task.result()
+
+
+def _late(seconds: float) -> Finding:
+    return fail(
+        f"nothing came of it within {seconds:g} s",
+        "see the log of that part, and whether the machine is busy",
+    )
