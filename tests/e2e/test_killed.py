@@ -74,7 +74,8 @@ async def test_after_a_crash_of_the_language_model_the_agent_apologises_and_answ
     mortal: Stack, say: Say, transcriber: Transcriber, tmp_path: Path
 ) -> None:
     first, second = await survive(mortal, say, transcriber, tmp_path, "llm")
-    assert "cannot think" in first or "Madrid" in first
+    # The judge hears "cannot" now and then as "can't".
+    assert "think right now" in first or "Madrid" in first
     assert "Berlin" in second
 
 

@@ -1,5 +1,6 @@
 """Speech that was made before: what counts as the same, what is held, what is on disk."""
 
+import hashlib
 import os
 import stat
 from dataclasses import replace
@@ -87,6 +88,13 @@ def test_a_phrase_is_kept_on_disk_for_its_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert [path.name for path in folder.iterdir()] == [RECIPE.key]
     assert stat.S_IMODE((folder / RECIPE.key).stat().st_mode) == 0o600
+
+
+def test_what_an_older_version_kept_is_spoken_anew(tmp_path: Path) -> None:
+    # It was the bare audio, without what is said in it.
+    older = b"eloquence-phrase-1\n" + hashlib.sha256(b"audio").digest() + b"audio"
+    (tmp_path / RECIPE.key).write_bytes(older)
+    assert PhraseStore(tmp_path).read(RECIPE.key) is None
 
 
 @pytest.mark.parametrize("keep", [0, 10, 40, -1])

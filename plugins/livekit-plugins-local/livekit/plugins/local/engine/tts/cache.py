@@ -12,7 +12,7 @@ from livekit.plugins.local.engine import metrics
 LONGEST_TEXT = 300
 """Characters beyond which a text is hardly ever said twice."""
 
-_SCHEMA = 1
+_SCHEMA = 2
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " "})
 _SPACES = re.compile(r"\s+")
 

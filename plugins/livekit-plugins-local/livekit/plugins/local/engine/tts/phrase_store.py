@@ -9,7 +9,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-_MAGIC = b"eloquence-phrase-1\n"
+# Its number goes up whenever `Recording` packs in another way: older files are spoken anew.
+_MAGIC = b"eloquence-phrase-2\n"
 _LIMIT_BYTES = 32 * 1024 * 1024
 
 
