@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from livekit.plugins.local import readyz as readyz_module
 from livekit.plugins.local.engine import metrics
 from livekit.plugins.local.models import Progress
 from livekit.plugins.local.readiness import Component, Pace, Readiness, arriving
@@ -123,6 +124,28 @@ async def test_a_plain_question_is_answered_as_before(tmp_path: Path) -> None:
                 assert response.status == 200
                 part = {"state": "ready", "message": "", "done": None, "total": None}
                 assert (await response.json())["components"] == {"stt": part}
+
+
+async def test_more_listeners_than_can_be_served_are_answered_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readyz_module, "MOST_LISTENERS", 1)
+    path = tmp_path / "socket"
+    async with (
+        served(Readiness(["stt"]), path),
+        aiohttp.ClientSession("http://part", connector=aiohttp.UnixConnector(str(path))) as client,
+    ):
+        async with client.get("/readyz?watch") as listener:
+            await listener.content.readline()
+            async with client.get("/readyz?watch") as another:
+                assert (another.status, another.content_type) == (503, "application/json")
+        # Whoever leaves makes room.
+        kind = ""
+        async with asyncio.timeout(10):
+            while kind != "text/event-stream":
+                async with client.get("/readyz?watch") as late:
+                    kind = late.content_type
+                await asyncio.sleep(0.05)
 
 
 async def test_a_listener_learns_within_milliseconds(

@@ -18,6 +18,9 @@ WATCH = f"{PATH}?watch"
 BEAT_SECONDS = 2.0
 """A stream is never silent for longer, so that a listener notices when its other end hangs."""
 
+MOST_LISTENERS = 200
+"""Whoever comes after them is answered once: anybody who reaches the page may listen."""
+
 _HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store",
@@ -35,6 +38,7 @@ class Readyz:
     def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness
         self._closing = asyncio.Event()
+        self._listeners = 0
 
     def add_routes(self, app: web.Application) -> None:
         """Serve `PATH`; streams end when the application does."""
@@ -43,8 +47,12 @@ class Readyz:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request for `PATH`."""
-        if "watch" in request.query:
-            return await self._stream(request)
+        if "watch" in request.query and self._listeners < MOST_LISTENERS:
+            self._listeners += 1
+            try:
+                return await self._stream(request)
+            finally:
+                self._listeners -= 1
         body = self._readiness.as_dict()
         return web.json_response(body, status=200 if self._readiness.ready else 503)
 
