@@ -168,6 +168,15 @@ async def test_speech_of_ten_seconds_is_sealed_at_a_good_pause(ears: Ears) -> No
     assert (final["start"], final["end"]) == (0, pytest.approx(12.5, abs=0.1))
 
 
+async def test_two_sentences_far_apart_are_decoded_one_by_one(ears: Ears) -> None:
+    await ears.hear(loud(1), quiet(0.9), loud(2), quiet(0.3))
+    final = await ears.final()
+    assert final["text"] == f"{SECOND} {2 * SECOND}"
+    assert len(ears.model.requests) == 2, "the first was decoded again"
+    await ears.hear(quiet(3))
+    assert (await ears.final(2))["text"] == ""
+
+
 async def test_speech_without_a_pause_is_sealed_too(ears: Ears) -> None:
     await ears.hear(loud(62), quiet(0.3))
     final = await ears.final()

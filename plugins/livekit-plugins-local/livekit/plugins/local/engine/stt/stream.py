@@ -45,6 +45,9 @@ SPECULATE_SECONDS = 0.12
 # the next good pause, later at the next pause, and at the limit it is cut between two words.
 SEAL_SECONDS = 10.0
 GOOD_PAUSE_SECONDS = 0.25
+# Between sentences: what comes before so long a pause is sealed however short it is, since the
+# model now and then leaves out one of two sentences that are far apart.
+LONG_PAUSE_SECONDS = 0.7
 HURRY_SECONDS = 20.0
 MAX_SECONDS = 28.0
 # A client in a hurry gives up by itself.
@@ -156,6 +159,7 @@ class SttStream:
             seconds > MAX_SECONDS
             or (seconds > HURRY_SECONDS and pause >= SPECULATE_SECONDS)
             or (seconds > SEAL_SECONDS and pause >= GOOD_PAUSE_SECONDS)
+            or pause >= LONG_PAUSE_SECONDS
         )
 
     def _interim_due(self) -> bool:
