@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Samples, Voiced
 from livekit.plugins.local.engine.tts.phonemes import phonemize
+from livekit.plugins.local.engine.tts.recovery import Patience
 from livekit.plugins.local.engine.tts.registry import build
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
 from livekit.plugins.local.protocol import TTS_SAMPLE_RATE
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.e2e
 
 # Those that need nothing but the models.
 LOCAL = ("hibari", "kokoro", "espeak")
+# These tests are about what each voice says, however slow the machine: no other takes over.
+PATIENT = Patience(short=50.0)
 EN = "The capital of France is Paris, and it is a beautiful city."
 FR = "Bonjour, la capitale de l'Espagne est Madrid, une très belle ville."
 
@@ -26,7 +29,8 @@ FR = "Bonjour, la capitale de l'Espagne est Madrid, une très belle ville."
 @pytest.fixture(scope="module")
 def synthesizer(models: Callable[[str], Path]) -> Iterator[Synthesizer]:
     engines = build(LOCAL, EngineContext(models, threads=2))
-    synthesizer = Synthesizer(engines, {"en": "hibari/heart", "fr": "kokoro/ff_siwis"})
+    voices = {"en": "hibari/heart", "fr": "kokoro/ff_siwis"}
+    synthesizer = Synthesizer(engines, voices, patience=PATIENT)
 
     async def load() -> None:
         await asyncio.gather(*map(synthesizer.load, synthesizer.states))

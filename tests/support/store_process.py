@@ -116,8 +116,9 @@ def _main() -> None:
         _say({"pid": child})
         with os.fdopen(read, "rb") as pipe:
             answer = pipe.read()
-        os.waitpid(child, 0)
-        _say(json.loads(answer) if answer else {})
+        _, status = os.waitpid(child, 0)
+        # One that was killed may have written a part of its answer.
+        _say({} if status else json.loads(answer))
 
 
 def _answer(command: dict[str, Any]) -> dict[str, Any]:
