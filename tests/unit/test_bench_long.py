@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from agent.bench.corpus import RATE
 from agent.bench.long import listen_for_long
 from agent.bench.play import Shown
 from tests.support.bench import FakeOurs, spoken
@@ -23,9 +22,10 @@ async def test_the_recording_is_as_long_as_asked_and_holds_each_clip_in_turn(
     )
     heard = await listen_for_long(ours, clips, "en", seconds=9.0)
     assert heard is not None
-    # One second of clip and one of room tone, five times; before that once, alone.
-    assert ours.lengths == [2 * RATE] * (1 + 5 + 5)
-    assert heard.seconds == pytest.approx(10.0)
+    # A second of clip and one of room tone, in whole windows of voice activity, five times; before
+    # that once, alone.
+    assert ours.lengths == [64 * 512] * (1 + 5 + 5)
+    assert heard.seconds == pytest.approx(10.24)
     assert heard.words == 5
     assert (heard.parts_wer, heard.turns_wer, heard.turns_changed) == (0.0, 0.0, 0)
 

@@ -12,7 +12,12 @@ from livekit.plugins.local.engine.device import Device
 from livekit.plugins.local.engine.stt import prompts as prompts_module
 from livekit.plugins.local.engine.stt import whisper as whisper_module
 from livekit.plugins.local.engine.stt.base import BatchingModel, Request
-from livekit.plugins.local.engine.stt.looping import compression, repeats, token_limit
+from livekit.plugins.local.engine.stt.looping import (
+    compression,
+    repeats,
+    said_once,
+    token_limit,
+)
 from livekit.plugins.local.engine.stt.whisper import WhisperRecogniser
 from livekit.plugins.local.engine.stt.words import align
 from livekit.plugins.local.errors import EngineError
@@ -132,13 +137,13 @@ def test_it_is_a_model_that_can_do_batches(ear: WhisperRecogniser) -> None:
     [
         (0.5, False, 10),
         (7.4, False, 10),
-        (7.5, False, 12),
+        (7.5, False, 11),
         (12.4, False, 15),
         (12.5, False, 20),
         (17.5, False, 25),
         (30, False, 30),
         (3, True, 8),
-        (8, True, 12),
+        (8, True, 11),
     ],
 )
 def test_the_context_is_little_more_than_the_utterance(
@@ -379,6 +384,35 @@ def test_repetition_compresses_well() -> None:
 )
 def test_words_said_again_at_the_end(text: str, again: bool) -> None:
     assert repeats(text) is again
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds", "said"),
+    [
+        ("the door is open the door is o", 2.0, "the door is open "),
+        ("well the door is open the door is open the door", 3.0, "well the door is open"),
+        ("the door is open the door is o", 6.0, "the door is open the door is o"),
+        ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 3.0, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        ("the door is open and so is the window", 2.0, "the door is open and so is the window"),
+        ("", 0.0, ""),
+    ],
+    ids=["whole", "tail", "enough time", "next to nothing", "no repetition", "empty"],
+)
+def test_only_what_cannot_have_been_said_again_is_left_out(
+    written: str, seconds: float, said: str
+) -> None:
+    tokens = [ord(letter) for letter in written]
+    assert written[: said_once(tokens, seconds)] == said
+
+
+def test_an_utterance_that_is_written_twice_is_taken_once(
+    ear: WhisperRecogniser, fake: FakeModel
+) -> None:
+    fake.asked.clear()
+    fake.answers = [Answer(" open doors" * 4), Answer(" never asked")]
+    (heard,) = ear.transcribe_batch([speech(3)])
+    assert heard.text == "open doors"
+    assert len(fake.asked) == 1
 
 
 def test_loading_claims_the_memory_of_a_whole_batch(fake: FakeModel) -> None:

@@ -1,6 +1,7 @@
 """Telling that a decoder repeats itself."""
 
 import zlib
+from collections.abc import Sequence
 
 from livekit.plugins.local.engine.stt.agreement import plain
 
@@ -8,6 +9,9 @@ from livekit.plugins.local.engine.stt.agreement import plain
 _TOKENS_PER_SECOND = 6
 # So many words in a row are seldom said twice on purpose; fewer are.
 _PHRASE_WORDS = 3
+# So many tokens said again are no accident, and what is said at first has so many a second.
+_AGAIN_TOKENS = 4
+_LEAST_TOKENS_PER_SECOND = 2
 
 
 def token_limit(seconds: float) -> int:
@@ -24,6 +28,25 @@ def repeats(text: str) -> bool:
         for times in (2 if length >= _PHRASE_WORDS else 3,)
         if len(words) >= length * times
     )
+
+
+def said_once(tokens: Sequence[int], speech_seconds: float) -> int:
+    """Return how many tokens to keep of a text that was said once and written again and again.
+
+    All of them, unless so much cannot have been said in the time.
+
+    Args:
+        tokens: What the decoder wrote.
+        speech_seconds: How much speech voice activity detection found in the utterance.
+    """
+    least, most = round(_LEAST_TOKENS_PER_SECOND * speech_seconds), token_limit(speech_seconds)
+    written = len(tokens)
+    if written > most:
+        for kept in range(1, min(most, written - _AGAIN_TOKENS) + 1):
+            again = tokens[kept:]
+            if any(again == tokens[kept - period : -period] for period in range(1, kept + 1)):
+                return kept if kept >= least else written
+    return written
 
 
 def compression(text: str) -> float:

@@ -38,9 +38,9 @@ __all__ = ["Recogniser", "SttStream"]
 
 Emit = Callable[[dict[str, Any]], Awaitable[None]]
 
-# Silence after which the utterance is decoded on speculation, four windows of voice activity;
-# shorter pauses are mostly breaths.
-SPECULATE_SECONDS = 0.12
+# Silence after which the utterance is decoded on speculation, three windows of voice activity;
+# shorter pauses are mostly within words.
+SPECULATE_SECONDS = 0.096
 # The model hears at most 30 s, and takes the longer the more it hears: what was said is sealed at
 # the next good pause, later at the next pause, and at the limit it is cut between two words.
 SEAL_SECONDS = 10.0

@@ -2,8 +2,13 @@
 
 Model and windowing: https://github.com/snakers4/silero-vad. The framework's own VAD model may be
 used only inside a LiveKit agent, which the engine is not.
+
+The model keeps a memory that drifts as a stream goes on: after half a minute it begins to miss
+single words, after four minutes most of them. After each second of silence it is therefore begun
+anew, with that second for a start; from nothing it would miss the next word as well.
 """
 
+from collections import deque
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +21,8 @@ WINDOW = 512
 """Samples per decision: 32 ms at 16 kHz."""
 _CONTEXT = 64
 _ENTER, _LEAVE = 0.5, 0.35
+# Windows of silence after which the model's memory is made anew from just these.
+_REFRESH = 31
 
 
 @cache
@@ -32,11 +39,12 @@ class VoiceActivity:
 
     def __init__(self) -> None:
         self._session = _session()
-        self._h = np.zeros((1, 1, 128), np.float32)
-        self._c = np.zeros((1, 1, 128), np.float32)
-        self._context = np.zeros(_CONTEXT, np.float32)
+        self._recent: deque[Samples] = deque(maxlen=_REFRESH)
         self._pending = np.zeros(0, np.float32)
         self._speaking = False
+        self._silent = 0
+        self._h = self._c = np.zeros((1, 1, 128), np.float32)
+        self._context = np.zeros(_CONTEXT, np.float32)
 
     def process(self, audio: Samples) -> list[bool]:
         """Judge the next audio.
@@ -53,11 +61,25 @@ class VoiceActivity:
         return [self._window(audio[at : at + WINDOW]) for at in range(0, whole, WINDOW)]
 
     def _window(self, samples: Samples) -> bool:
+        # Hysteresis keeps a voice that fades within a word from flickering.
+        self._speaking = self._probability(samples) >= (_LEAVE if self._speaking else _ENTER)
+        self._recent.append(samples.copy())
+        self._silent = 0 if self._speaking else self._silent + 1
+        if self._silent >= _REFRESH:
+            self._silent = 0
+            self._start_over()
+        return self._speaking
+
+    def _probability(self, samples: Samples) -> float:
         frame = np.concatenate([self._context, samples])[np.newaxis]
         output, self._h, self._c = self._session.run(
             None, {"input": frame, "h": self._h, "c": self._c}
         )
-        self._context = samples[-_CONTEXT:].copy()
-        # Hysteresis keeps a voice that fades within a word from flickering.
-        self._speaking = float(output.ravel()[0]) >= (_LEAVE if self._speaking else _ENTER)
-        return self._speaking
+        self._context = samples[-_CONTEXT:]
+        return float(output.ravel()[0])
+
+    def _start_over(self) -> None:
+        self._h, self._c = np.zeros_like(self._h), np.zeros_like(self._c)
+        self._context = np.zeros_like(self._context)
+        for samples in self._recent:
+            self._probability(samples)

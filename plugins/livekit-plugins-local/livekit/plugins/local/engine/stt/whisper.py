@@ -21,7 +21,12 @@ from livekit.plugins.local.engine.device import Device, explain_device_failure
 from livekit.plugins.local.engine.stt.base import Request, Samples, Transcription
 from livekit.plugins.local.engine.stt.guards import no_speech, phantom
 from livekit.plugins.local.engine.stt.language import choose
-from livekit.plugins.local.engine.stt.looping import compression, repeats, token_limit
+from livekit.plugins.local.engine.stt.looping import (
+    compression,
+    repeats,
+    said_once,
+    token_limit,
+)
 from livekit.plugins.local.engine.stt.prompts import MAX_LENGTH, Prompts
 from livekit.plugins.local.engine.stt.spectrogram import spectrogram
 from livekit.plugins.local.engine.stt.words import align
@@ -34,7 +39,7 @@ if TYPE_CHECKING:
     from livekit.plugins.local.engine.stt.registry import ModelContext
 
 # Encoder contexts in seconds; quantised so that equal shapes can share work.
-_CONTEXTS = (10, 12, 15, 20, 25, 30)
+_CONTEXTS = (10, 11, 12, 13, 14, 15, 20, 25, 30)
 _DRAFT_CONTEXTS = (8, *_CONTEXTS)
 _FULL = 30
 # With so much of it, the base model hardly ever repeats itself.
@@ -182,9 +187,9 @@ class WhisperRecogniser:
             return_no_speech_prob=True,
         )
         decoded = [
-            self._decoded(result, language, probability, limit)
-            for result, (language, probability), limit in zip(
-                results, languages, limits, strict=True
+            self._decoded(result, language, probability, limit, request.speech_seconds)
+            for request, result, (language, probability), limit in zip(
+                requests, results, languages, limits, strict=True
             )
         ]
         if requests[0].words:
@@ -225,10 +230,16 @@ class WhisperRecogniser:
         ]
 
     def _decoded(
-        self, result: WhisperGenerationResult, language: str, probability: float, limit: int
+        self,
+        result: WhisperGenerationResult,
+        language: str,
+        probability: float,
+        limit: int,
+        speech_seconds: float,
     ) -> _Decoded:
         tokenizer = self._prompts.tokenizer(language)
-        ids = [token for token in result.sequences_ids[0] if token < tokenizer.eot]
+        written = [token for token in result.sequences_ids[0] if token < tokenizer.eot]
+        ids = written[: said_once(written, speech_seconds)]
         heard = Transcription(
             text=str(tokenizer.decode(ids)).strip(),
             language=language,
@@ -236,6 +247,9 @@ class WhisperRecogniser:
             avg_logprob=result.scores[0],
             no_speech_prob=result.no_speech_prob,
         )
+        if len(ids) < len(written):
+            metrics.DROPPED.labels(self.name, "repetition").inc()
+            return _Decoded(heard, ids, looping=False)
         # What will not be believed anyway needs no second look.
         looping = not no_speech(heard) and (
             len(result.sequences_ids[0]) >= limit
