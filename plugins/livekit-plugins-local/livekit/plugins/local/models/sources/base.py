@@ -49,7 +49,10 @@ class Order:
 
 
 class Source(Protocol):
-    """One place that may have files of one model."""
+    """One place that may have files of one model.
+
+    What is not overridden is true of a place that may have any file, as it is.
+    """
 
     @property
     def name(self) -> str:
@@ -57,12 +60,12 @@ class Source(Protocol):
         ...
 
     def offers(self, file: ModelFile) -> bool:
-        """Whether it claims to have ``file``; nobody is asked."""
-        ...
+        """Whether it may have ``file``; nobody is asked."""
+        return True
 
     def space_needed(self, files: Sequence[ModelFile]) -> int:
         """Return how much disk delivering ``files`` takes at the worst moment, in bytes."""
-        ...
+        return sum(file.size for file in files)
 
     async def fetch(self, order: Order) -> None:
         """Deliver the files of ``order``, each through ``order.accept``.

@@ -1,17 +1,15 @@
 """A bundle as a source: what `export` wrote, asked like any other place."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from livekit.plugins.local.models.bundles import open_bundle
 from livekit.plugins.local.models.concurrency import in_thread
 from livekit.plugins.local.models.errors import Refused
-from livekit.plugins.local.models.manifest import ModelFile
 
-from .base import Order
+from .base import Order, Source
 
 
-class BundleSource:
+class BundleSource(Source):
     """One file that `eloquence models export` wrote.
 
     Args:
@@ -25,14 +23,6 @@ class BundleSource:
     def name(self) -> str:
         """What messages call it."""
         return str(self._path)
-
-    def offers(self, file: ModelFile) -> bool:
-        """Everything may be in it."""
-        return True
-
-    def space_needed(self, files: Sequence[ModelFile]) -> int:
-        """Return the length of ``files``, which are copied."""
-        return sum(file.size for file in files)
 
     async def fetch(self, order: Order) -> None:
         """Copy the files of ``order``.

