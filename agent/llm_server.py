@@ -15,7 +15,13 @@ from typing import Any, cast
 
 import psutil
 from aiohttp import web
-from livekit.plugins.local.models import OnProgress, Progress
+from livekit.plugins.local.models import (
+    OnProgress,
+    Progress,
+    check_gguf,
+    directory_of,
+    repository_of,
+)
 from livekit.plugins.local.readiness import Pace, Readiness, arriving
 from livekit.plugins.local.readyz import Readyz
 
@@ -81,14 +87,18 @@ async def model_file(settings: Settings, say: Say) -> Path:
 
     Raises:
         UserError: There is no such language model.
-        ModelError: It cannot be fetched.
+        ModelError: It cannot be fetched, or is of another kind.
     """
+    if path := directory_of(settings.llm_model):
+        return await asyncio.to_thread(check_gguf, path)
     store = model_store(settings)
     known = [model.id for model in store.manifest if model.kind == "llm"]
-    if settings.llm_model not in known:
+    repo = repository_of(settings.llm_model)
+    if settings.llm_model not in known and (repo is None or repo.kind != "llm"):
         raise UserError(
             f"LLM_MODEL is {settings.llm_model!r}, but the embedded server needs one of "
-            f"{', '.join(known)}; set LLM_BASE_URL to use another server."
+            f"{', '.join(known)}, a path, or `ORG/NAME/FILE.gguf` of the hub; set LLM_BASE_URL to "
+            "use another server."
         )
     if store.locate(settings.llm_model) is None:
         async with _progress_on_health(settings.llm_port) as show:
@@ -100,7 +110,7 @@ async def model_file(settings: Settings, say: Say) -> Path:
 
             await store.ensure(settings.llm_model, listen)
     folder = await store.ensure(settings.llm_model)
-    return await asyncio.to_thread(lambda: next(folder.glob("*.gguf")))
+    return await asyncio.to_thread(check_gguf, folder)
 
 
 @asynccontextmanager

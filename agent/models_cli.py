@@ -58,7 +58,7 @@ def needed_models(settings: Settings) -> list[str]:
     """
     needed = _recogniser(settings.stt_model)
     if settings.embedded_llm:
-        needed.append(_known("LLM_MODEL", settings.llm_model, "llm"))
+        needed += _language_model(settings.llm_model)
     if any(voice.startswith("kokoro/") for voice in settings.voices.values()):
         needed += ["kokoro-82m-q8", "kokoro-voices"]
     return needed
@@ -145,7 +145,9 @@ def _recogniser(model_id: str) -> list[str]:
     """Return what must be fetched for a recogniser: nothing, if a package brings it along."""
     if directory_of(model_id):
         return []
-    if repository_of(model_id):
+    if repo := repository_of(model_id):
+        if repo.kind != "stt":
+            raise UserError(f"STT_MODEL is {model_id!r}, which is no recogniser; see .env.example.")
         return [model_id]
     if model_id in {model.id for model in default_manifest()}:
         return [_known("STT_MODEL", model_id, "stt")]
@@ -155,6 +157,20 @@ def _recogniser(model_id: str) -> list[str]:
     if model_id not in available():
         raise UserError(f"STT_MODEL is {model_id!r}, but must be one of {', '.join(available())}.")
     return []
+
+
+def _language_model(model_id: str) -> list[str]:
+    """Return what must be fetched for the embedded language model: nothing, if it is a path."""
+    if directory_of(model_id):
+        return []
+    if repo := repository_of(model_id):
+        if repo.kind != "llm":
+            raise UserError(
+                f"LLM_MODEL is {model_id!r}, but of a repository it must name one file, as "
+                "`ORG/NAME/FILE.gguf`; or set LLM_BASE_URL to a server that has it."
+            )
+        return [model_id]
+    return [_known("LLM_MODEL", model_id, "llm")]
 
 
 def _known(setting: str, model_id: str, kind: str) -> str:

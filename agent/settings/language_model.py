@@ -12,7 +12,10 @@ class LanguageModel(Group):
         None, description="OpenAI-compatible server (ends in `/v1`); empty runs one here"
     )
     llm_model: str = Field(
-        "qwen2.5-coder-1.5b-instruct-q4_k_m", description="Model name sent to that server"
+        "qwen2.5-coder-1.5b-instruct-q4_k_m",
+        description="Model name sent to that server; for the embedded one a model of "
+        "`eloquence models list`, a GGUF file of your own (its path), or `ORG/NAME/FILE.gguf` or "
+        "`ORG/NAME/FILE.gguf@REVISION` of the hub",
     )
     llm_api_key: SecretStr = Field(
         SecretStr("local"), description="API key of that server, if it wants one"

@@ -10,7 +10,7 @@ import pytest
 from livekit.plugins.local.engine.device import Device
 from livekit.plugins.local.engine.stt.registry import FAMILIES, ModelContext, family_of
 from livekit.plugins.local.errors import EngineError
-from livekit.plugins.local.models import ModelError, ModelStore, Progress
+from livekit.plugins.local.models import ModelError, ModelStore, Progress, check_gguf
 
 from tests.support.models_origin import Fault, Origin, manifest, model, run_origin
 
@@ -242,3 +242,52 @@ def test_a_damaged_model_of_ones_own_is_told_from_one_that_can_be_fetched_again(
             family_of(name).load(ModelContext(name, path, cpu, 1, "auto"))
         assert caught.value.code == code
         assert caught.value.remedy
+
+
+GGUF = b"GGUF" + os.urandom(5000)
+LLM_REPO = "my-org/my-model-GGUF"
+
+
+async def test_one_file_of_a_repository_is_a_language_model(origin: Origin, tmp_path: Path) -> None:
+    origin.add_repository(
+        LLM_REPO, {"m-q4.gguf": GGUF, "m-q8.gguf": b"GGUF" * 9, "README.md": b"#"}
+    )
+    store, name = store_of(tmp_path), f"{LLM_REPO}/m-q4.gguf"
+    directory = await store.ensure(name)
+    assert [path.name for path in directory.iterdir()] == ["m-q4.gguf"]
+    assert check_gguf(directory).read_bytes() == GGUF
+    assert store.locate(name) == directory
+    assert [model.kind for model in store.own] == ["llm"]
+    with pytest.raises(ModelError, match=r"has no other\.gguf"):
+        await store.ensure(f"{LLM_REPO}/other.gguf")
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "said"),
+    [
+        ({}, "not_gguf", "it has no file `*.gguf`"),
+        ({"a.gguf": b"GGUF", "b.gguf": b"GGUF"}, "not_gguf", "name one of them"),
+        ({"a.gguf": b"PK"}, "not_gguf", "does not begin as such files do"),
+        (None, "no_such_path", "There is no model at"),
+    ],
+)
+def test_a_path_that_is_no_language_model_is_named(
+    tmp_path: Path, files: dict[str, bytes] | None, code: str, said: str
+) -> None:
+    path = tmp_path / "model"
+    if files is not None:
+        path.mkdir()
+        for name, content in files.items():
+            (path / name).write_bytes(content)
+    with pytest.raises(ModelError) as caught:
+        check_gguf(path)
+    assert caught.value.code == code
+    assert said in caught.value.message
+    assert str(path) in caught.value.message
+
+
+def test_a_language_model_may_come_in_several_files(tmp_path: Path) -> None:
+    for part in (1, 2):
+        (tmp_path / f"m-0000{part}-of-00002.gguf").write_bytes(GGUF)
+    assert check_gguf(tmp_path).name == "m-00001-of-00002.gguf"
+    assert check_gguf(tmp_path / "m-00001-of-00002.gguf").is_file()

@@ -14,6 +14,7 @@ Code = Literal[
     "absent",
     "no_such_path",
     "wrong_format",
+    "not_gguf",
     "offline",
     "offline_mode",
     "timeout",
@@ -96,13 +97,17 @@ MODELS: Mapping[Code, Failure] = {
         "fetch it with `eloquence models pull {model}`",
     ),
     "no_such_path": Failure(
-        "There is no model directory at {path}",
+        "There is no model at {path}",
         "correct the path, or name a model of the hub as `ORG/NAME`",
     ),
     "wrong_format": Failure(
         "{model} is not a model that can be loaded: {reason}",
         "choose a Whisper model in CTranslate2 format with its tokenizer.json, or convert one with "
         "`ct2-transformers-converter --copy_files tokenizer.json preprocessor_config.json`",
+    ),
+    "not_gguf": Failure(
+        "{model} is not a language model that can be loaded: {reason}",
+        "choose a model in GGUF format for LLM_MODEL, or set LLM_BASE_URL to a server that has it",
     ),
     "offline": Failure(
         "The model {model} is not on this machine, and nothing that has it can be reached "

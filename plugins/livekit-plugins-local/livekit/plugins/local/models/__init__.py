@@ -3,7 +3,7 @@
 from .carrying import export_models, import_models
 from .errors import ModelError
 from .manifest import Manifest, Model, ModelFile, default_manifest
-from .own import directory_of, repository_of
+from .own import check_gguf, directory_of, repository_of
 from .progress import OnProgress, Progress
 from .store import ModelStore
 
@@ -15,6 +15,7 @@ __all__ = [
     "ModelStore",
     "OnProgress",
     "Progress",
+    "check_gguf",
     "default_manifest",
     "directory_of",
     "export_models",

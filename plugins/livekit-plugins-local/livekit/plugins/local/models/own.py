@@ -1,4 +1,4 @@
-"""Models that no manifest lists: a directory of the user's, or any repository of the hub.
+"""Models that no manifest lists: a path of the user's, or any repository of the hub.
 
 A repository is described once, when it is fetched: the description goes into ``ROOT/own``, with the
 commit and the hash of each file, and from then on the model is as fixed as those of the manifest.
@@ -7,8 +7,10 @@ commit and the hash of each file, and from then on the model is as fixed as thos
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,8 +26,36 @@ from .sources.hub_api import RemoteFile, describe
 # it would ask the hub for one, whatever it was told.
 REQUIRED = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 _WANTED = (*REQUIRED, "preprocessor_config.json")
-_HUB_NAME = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>\w[\w.-]*))?")
+_HUB_NAME = re.compile(
+    r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(/(?P<file>\w[\w.-]*\.gguf))?(@(?P<revision>\w[\w.-]*))?"
+)
+_GGUF = b"GGUF"
+_FIRST_OF_SPLIT = "-00001-of-"
 _MODEL = TypeAdapter(Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What a model's name says of the hub.
+
+    Attributes:
+        hub: The repository, at a revision that may still move.
+        file: The file of it that is a language model; empty for a recogniser, which is all of it.
+    """
+
+    hub: HubRepo
+    file: str = ""
+
+    @property
+    def kind(self) -> Literal["stt", "llm"]:
+        """What the model is for."""
+        return "llm" if self.file else "stt"
+
+    @property
+    def id(self) -> str:
+        """The model's id: its directory in the store."""
+        parts = [self.hub.repo.replace("/", "--"), self.file, self.hub.revision]
+        return "--".join(filter(None, parts))
 
 
 def directory_of(name: str) -> Path | None:
@@ -33,10 +63,14 @@ def directory_of(name: str) -> Path | None:
     return Path(name).expanduser() if re.match(r"(/|~|\.\.?/)", name) else None
 
 
-def repository_of(name: str) -> HubRepo | None:
-    """Return the repository that ``ORG/NAME`` or ``ORG/NAME@REVISION`` is; None if it is none."""
+def repository_of(name: str) -> Repository | None:
+    """Return what ``ORG/NAME`` is, or ``ORG/NAME/FILE.gguf``, each with ``@REVISION`` or without.
+
+    Returns:
+        None for any other name.
+    """
     if match := _HUB_NAME.fullmatch(name):
-        return HubRepo(match["repo"], match["revision"] or "main")
+        return Repository(HubRepo(match["repo"], match["revision"] or "main"), match["file"] or "")
     return None
 
 
@@ -58,6 +92,28 @@ def check_directory(path: Path) -> Path:
     return path
 
 
+def check_gguf(path: Path) -> Path:
+    """Return the file of a language model: the path itself, or the one in it if it is a directory.
+
+    Raises:
+        ModelError: There is none, or it is of another kind.
+    """
+    file = path
+    if path.is_dir():
+        found = sorted(path.glob("*.gguf"))
+        if not found:
+            raise model_error("not_gguf", model=path, reason="it has no file `*.gguf`")
+        file = found[0]
+        if len(found) > 1 and _FIRST_OF_SPLIT not in file.name:
+            raise model_error("not_gguf", model=path, reason="it has several; name one of them")
+    if not file.is_file():
+        raise model_error("no_such_path", path=path)
+    with file.open("rb") as content:
+        if content.read(len(_GGUF)) != _GGUF:
+            raise model_error("not_gguf", model=file, reason="it does not begin as such files do")
+    return file
+
+
 class OwnModels:
     """The directory ``ROOT/own``: descriptions of repositories that were fetched.
 
@@ -74,9 +130,9 @@ class OwnModels:
             if model := _read(path):
                 yield model
 
-    def find(self, repo: HubRepo) -> Model | None:
+    def find(self, repo: Repository) -> Model | None:
         """Return the model of a repository, if it was described before."""
-        return _read(self._path(identifier(repo)))
+        return _read(self._path(repo.id))
 
     def forget(self, model: Model) -> None:
         """Drop the description of a repository, if there is one."""
@@ -94,18 +150,13 @@ class OwnModels:
         return self._directory / f"{model_id}.json"
 
 
-def identifier(repo: HubRepo) -> str:
-    """Return the id of a repository's model: its directory in the store."""
-    return f"{repo.repo.replace('/', '--')}--{repo.revision}"
-
-
 def is_description(model: Model) -> bool:
     """Whether a model could be what `resolve` makes of its repository."""
     owner, name = model.hub.repo.split("/")
-    return model.id.startswith(f"{owner}--{name}--") and model.kind == "stt"
+    return model.id.startswith(f"{owner}--{name}--") and model.kind in ("stt", "llm")
 
 
-async def resolve(name: str, repo: HubRepo, hub: Hub, order: Order) -> Model:
+async def resolve(name: str, repo: Repository, hub: Hub, order: Order) -> Model:
     """Describe a repository, and fetch its small files, of which the hub tells no SHA-256.
 
     Args:
@@ -118,18 +169,21 @@ async def resolve(name: str, repo: HubRepo, hub: Hub, order: Order) -> Model:
         Refused: The hub does not give it.
         ModelError: It is not a model that we can load.
     """
-    commit, listed = await describe(hub, repo)
-    files = [file for file in listed if any(fnmatchcase(file.name, each) for each in _WANTED)]
-    if lacking := _lacking([file.name for file in files]):
+    commit, listed = await describe(hub, repo.hub)
+    wanted = (repo.file,) if repo.file else _WANTED
+    files = [file for file in listed if any(fnmatchcase(file.name, each) for each in wanted)]
+    if repo.file and not files:
+        raise Refused("not_found", f"{repo.hub.repo} has no {repo.file}")
+    if not repo.file and (lacking := _lacking([file.name for file in files])):
         raise model_error("wrong_format", model=name, reason=f"it has no {lacking}")
-    fixed = HubRepo(repo.repo, commit)
+    fixed = HubRepo(repo.hub.repo, commit)
     try:
         return Model(
-            identifier(repo),
-            "stt",
+            repo.id,
+            repo.kind,
             f"{name}, from the hub",
             "see the hub",
-            repo.repo.partition("/")[0],
+            repo.hub.repo.partition("/")[0],
             fixed,
             tuple([await _described(file, fixed, hub, order) for file in files]),
         )

@@ -12,8 +12,8 @@ from .blobs import Blobs
 from .concurrency import in_thread, locked
 from .download import open_session
 from .errors import Refused, model_error, unavailable
-from .manifest import Ecosystem, HubRepo, Manifest, Model, ModelFile, default_manifest
-from .own import OwnModels, check_directory, directory_of, identifier, repository_of, resolve
+from .manifest import Ecosystem, Manifest, Model, ModelFile, default_manifest
+from .own import OwnModels, Repository, check_directory, directory_of, repository_of, resolve
 from .progress import OnProgress, Tally, from_json, to_json
 from .sources import (
     BundleSource,
@@ -49,8 +49,8 @@ class ModelStore:
     ``locks/<id>.lock``           held by the process that fetches the model
     ============================  =====================================================
 
-    A model is named by its id in the manifest, as ``ORG/NAME`` or ``ORG/NAME@REVISION`` of the hub,
-    or by the path of a directory, which is used where it is.
+    A model is named by its id in the manifest, as ``ORG/NAME`` or ``ORG/NAME/FILE.gguf`` of the hub
+    (with or without ``@REVISION``), or by the path of a directory, which is used where it is.
 
     Args:
         root: Its directory; created when something is fetched.
@@ -261,7 +261,7 @@ class ModelStore:
 
     async def _complete(self, name: str, model: Model | None, tally: Tally) -> Model:
         repo = repository_of(name)
-        key = model.id if model else identifier(repo) if repo else name
+        key = model.id if model else repo.id if repo else name
         # Seen at once, even while another process holds the lock and fetches it.
         tally.begin(model.size if model else 0)
         partial = self._partial(key)
@@ -284,7 +284,7 @@ class ModelStore:
                 logger.warning("%s: %s was damaged and is fetched again", name, file.name)
                 await in_thread(self.blobs.set_aside, file)
 
-    async def _describe(self, name: str, repo: HubRepo | None, order: Order) -> Model:
+    async def _describe(self, name: str, repo: Repository | None, order: Order) -> Model:
         assert repo, "what is in no manifest is a repository"
         try:
             model = await resolve(name, repo, self._hub, order)
