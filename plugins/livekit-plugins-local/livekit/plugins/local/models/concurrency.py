@@ -4,17 +4,16 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
 
+from .overhearing import MOST_BYTES, overhearing, tell
+
 P = ParamSpec("P")
 T = TypeVar("T")
-
-LOCK_POLL_SECONDS = 0.1
-# What a holder says is a line of JSON in one write.
-_RECORD_BYTES = 1024
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -58,16 +57,19 @@ class Lock:
 
     Args:
         file: The open file of the lock.
+        registry: Where those who wait listen.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], registry: Path) -> None:
         self._file = file
+        self._registry = registry
 
     def say(self, message: str) -> None:
-        """Tell those who wait; a disk that is full just then is no reason to stop."""
-        record = message.encode()[:_RECORD_BYTES].ljust(_RECORD_BYTES)
+        """Tell those who wait, and who will; a disk that is full just then is no reason to stop."""
+        record = message.encode()[:MOST_BYTES].ljust(MOST_BYTES)
         with contextlib.suppress(OSError):
             os.pwrite(self._file.fileno(), record, 0)
+            tell(self._registry, record)
 
 
 @asynccontextmanager
@@ -78,21 +80,62 @@ async def locked(path: Path, on_wait: Callable[[str], None] | None = None) -> As
         path: The lock's file; created when missing, never removed.
         on_wait: Told what the holder says, as long as another process holds it.
     """
-    with await in_thread(_open, path) as file:
-        said = b""
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                message = os.pread(file.fileno(), _RECORD_BYTES, 0)
-                if on_wait and message != said:
-                    said = message
-                    on_wait(message.decode(errors="replace").strip())
-                # The kernel has no wait that a coroutine could cancel.
-                await asyncio.sleep(LOCK_POLL_SECONDS)
+    file = await in_thread(_open, path)
+    registry = path.with_suffix(".waiting")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        await _wait_and_hear(file, registry, on_wait or (lambda _: None))
+    with file:
         os.ftruncate(file.fileno(), 0)
-        yield Lock(file)
+        yield Lock(file, registry)
+
+
+async def _wait_and_hear(file: IO[bytes], registry: Path, on_wait: Callable[[str], None]) -> None:
+    def hear(record: bytes) -> None:
+        on_wait(record.decode(errors="replace").strip())
+
+    with overhearing(registry, hear):
+        # What was said last before we listened.
+        hear(os.pread(file.fileno(), MOST_BYTES, 0))
+        await _wait_for_lock(file)
+
+
+async def _wait_for_lock(file: IO[bytes]) -> None:
+    """Return when the lock is ours; if cancelled before, close the file, now or once it is.
+
+    The kernel's wait cannot be cut short. So a thread that nobody waits for sits it out, and if we
+    are cancelled, it lets go of the lock as soon as it has it.
+    """
+    loop = asyncio.get_running_loop()
+    taken: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: OSError | None) -> None:
+        if taken.cancelled() or error:
+            file.close()
+        if error and not taken.cancelled():
+            taken.set_exception(error)
+        elif not taken.cancelled():
+            taken.set_result(None)
+
+    def take() -> None:
+        failure = None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            failure = error
+        try:
+            loop.call_soon_threadsafe(settle, failure)
+        except RuntimeError:  # the loop was closed meanwhile
+            file.close()
+
+    threading.Thread(target=take, daemon=True, name=f"lock {file.name}").start()
+    try:
+        await taken
+    except asyncio.CancelledError:
+        if not taken.cancelled():  # it came at the same moment
+            file.close()
+        raise
 
 
 def _open(path: Path) -> IO[bytes]:
