@@ -1,6 +1,6 @@
 """The applications of the web process: the page, `/token` and its own health."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from agent.web.code_check import code_checking
 from agent.web.endpoint import MAX_BODY, TokenEndpoint
 from agent.web.health import WebHealth
 from agent.web.held_calls import HeldCalls
+from agent.web.outside import comes_from_outside
 from agent.web.rate_limit import RateLimit, rate_limiting
 from agent.web.security import header_signal
 from agent.web.signalling import Signalling
@@ -40,7 +41,7 @@ def create_app(settings: Settings, static_dir: Path = STATIC_DIR) -> web.Applica
     """
     livekit = LiveKitAccess.from_settings(settings)
     app = _application(livekit, [rate_limiting(RateLimit(*_LOCAL_LIMIT))])
-    health = _add_health(app, livekit, settings, static_dir)
+    health = _add_health(app, livekit, settings, static_dir, comes_from_outside)
     _add_tokens(app, livekit, livekit, settings, health)
     _add_page(app, static_dir)
     return app
@@ -66,7 +67,8 @@ def create_lan_app(
     limit = RateLimit(*_LAN_LIMIT)
     app = _application(livekit, [rate_limiting(limit), code_checking(door.code)])
     Signalling(upstream).add_routes(app)
-    health = _add_health(app, upstream, settings, static_dir)
+    # Nobody needs a code to look, and so nobody is told much.
+    health = _add_health(app, upstream, settings, static_dir, lambda _: True)
     _add_tokens(app, livekit, upstream, settings, health)
     if door.certificate.authority is not None:
         _add_authority(app, door.certificate.authority)
@@ -81,9 +83,13 @@ def _application(livekit: LiveKitAccess, middlewares: Sequence[Middleware]) -> w
 
 
 def _add_health(
-    app: web.Application, livekit: LiveKitAccess, settings: Settings, static_dir: Path
+    app: web.Application,
+    livekit: LiveKitAccess,
+    settings: Settings,
+    static_dir: Path,
+    outsider: Callable[[web.Request], bool],
 ) -> WebHealth:
-    health = WebHealth(livekit, settings.worker_port, static_dir / "index.html")
+    health = WebHealth(livekit, settings.worker_port, static_dir / "index.html", outsider)
     health.add_routes(app)
     return health
 

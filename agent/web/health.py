@@ -30,18 +30,25 @@ class WebHealth:
         livekit: The server that tokens are for.
         worker_port: Health port of the worker on this machine.
         index: The built page.
+        outsider: Whether who asks is told the states alone; see `Readyz`.
 
     Attributes:
         readiness: ``livekit``, ``page`` and ``worker``.
     """
 
-    def __init__(self, livekit: LiveKitAccess, worker_port: int, index: Path) -> None:
+    def __init__(
+        self,
+        livekit: LiveKitAccess,
+        worker_port: int,
+        index: Path,
+        outsider: Callable[[web.Request], bool],
+    ) -> None:
         self.readiness = Parts(["livekit", "page", "worker"], needs=["livekit", "page"])
         self._livekit_url = str(livekit.http_url).rstrip("/")
         self._worker_url = f"http://127.0.0.1:{worker_port}"
         self._index = index
         self._heard = {"livekit": asyncio.Event(), "worker": asyncio.Event()}
-        self._readyz = Readyz(self.readiness)
+        self._readyz = Readyz(self.readiness, outsider)
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the probes, and follow the others while the application runs."""

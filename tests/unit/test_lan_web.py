@@ -107,6 +107,13 @@ async def test_with_the_code_the_token_is_for_the_signalling_that_comes_through_
     assert (await answer.json())["server_url"] == f"wss://{ADDRESS}:8443"
 
 
+async def test_the_network_is_told_states_and_no_sentence(client: Client) -> None:
+    body = await (await client.get("/readyz")).json()
+    # The worker's sentence would name a port of this machine.
+    assert body["components"]["worker"]["state"] == "missing"
+    assert {part["message"] for part in body["components"].values()} == {""}
+
+
 async def test_wrong_codes_count(client: Client) -> None:
     statuses = [(await client.post("/token")).status for _ in range(6)]
     assert statuses == [401] * 5 + [429]

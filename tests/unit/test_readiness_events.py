@@ -63,6 +63,16 @@ def test_a_component_that_stands_in_may_come_and_go() -> None:
     assert not readiness.ready
 
 
+def test_without_the_sentences_there_are_states_and_codes() -> None:
+    readiness = Readiness(["engine"])
+    readiness.set("engine", Component("loading", "soon", parts={"stt": BROKEN}))
+    told = readiness.as_dict(terse=True)["components"]["engine"]
+    assert (told["state"], told["message"]) == ("loading", "")
+    part = told["parts"]["stt"]
+    assert (part["state"], part["code"]) == ("failed", "failed")
+    assert (part["message"], part["remedy"]) == ("", "")
+
+
 @pytest.mark.parametrize("end", [READY, BROKEN])
 async def test_success_and_failure_wake_whoever_waits(end: Component) -> None:
     readiness = Readiness(["stt"])

@@ -91,9 +91,9 @@ async def fake_worker() -> AsyncIterator[Upstream]:
         yield upstream
 
 
-async def readyz(settings: Settings, static: Path) -> tuple[int, Any]:
+async def readyz(settings: Settings, static: Path, **headers: str) -> tuple[int, Any]:
     async with TestClient(TestServer(create_app(settings, static))) as client:
-        response = await client.get("/readyz")
+        response = await client.get("/readyz", headers=headers)
         return response.status, await response.json()
 
 
@@ -202,6 +202,17 @@ async def test_is_not_ready_without_the_page(
     assert status == 503
     assert body["components"]["page"]["state"] == "failed"
     assert "`make`" in body["components"]["page"]["message"]
+
+
+async def test_who_comes_through_a_proxy_is_told_no_sentence(
+    tmp_path: Path, fake_livekit: Upstream, fake_worker: Upstream
+) -> None:
+    bare = settings(livekit_url=f"ws://127.0.0.1:{fake_livekit.port}", worker_port=fake_worker.port)
+    headers = {"X-Forwarded-For": "203.0.113.9"}
+    status, body = await readyz(bare, tmp_path / "none", **headers)
+    assert status == 503
+    assert body["components"]["page"]["state"] == "failed"
+    assert body["components"]["page"]["message"] == ""
 
 
 async def test_reports_the_worker_without_waiting_for_it(

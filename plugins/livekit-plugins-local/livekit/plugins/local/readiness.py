@@ -50,17 +50,23 @@ class Component:
         """Whether it will stay as it is: ready or failed."""
         return self.state in _SETTLED
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON's types."""
+    def as_dict(self, *, terse: bool = False) -> dict[str, Any]:
+        """Return it as JSON's types.
+
+        Args:
+            terse: Whether to leave out the sentences, which may name places on this machine.
+        """
         body: dict[str, Any] = {name: getattr(self, name) for name in _ALWAYS}
+        if terse:
+            body["message"] = ""
         if self.rate is not None:
             body["rate"] = round(self.rate)
         if self.eta is not None:
             body["eta"] = round(self.eta, 1)
         if self.code:
-            body |= {"code": self.code, "remedy": self.remedy}
+            body |= {"code": self.code, "remedy": "" if terse else self.remedy}
         if self.parts:
-            body["parts"] = {name: part.as_dict() for name, part in self.parts.items()}
+            body["parts"] = {name: part.as_dict(terse=terse) for name, part in self.parts.items()}
         return body
 
 
@@ -149,13 +155,19 @@ class Readiness:
         await self.until(lambda _: self._components[name].settled, timeout=timeout)
         return self._components[name]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the body of ``/readyz``."""
+    def as_dict(self, *, terse: bool = False) -> dict[str, Any]:
+        """Return the body of ``/readyz``.
+
+        Args:
+            terse: See `Component.as_dict`.
+        """
         return {
             "ready": self.ready,
             "settled": self.settled,
             "load": round(self.load(), 2),
-            "components": {name: part.as_dict() for name, part in self._components.items()},
+            "components": {
+                name: part.as_dict(terse=terse) for name, part in self._components.items()
+            },
         }
 
     def _wake(self) -> None:

@@ -8,6 +8,7 @@ once, and one whenever something changes.
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -33,10 +34,17 @@ class Readyz:
 
     Args:
         readiness: What is told.
+        outsider: Whether who asks is told the states alone, without the sentences, which may name
+            places on this machine.
     """
 
-    def __init__(self, readiness: Readiness) -> None:
+    def __init__(
+        self,
+        readiness: Readiness,
+        outsider: Callable[[web.Request], bool] = lambda _: False,
+    ) -> None:
         self._readiness = readiness
+        self._outsider = outsider
         self._closing = asyncio.Event()
         self._listeners = 0
 
@@ -53,7 +61,7 @@ class Readyz:
                 return await self._stream(request)
             finally:
                 self._listeners -= 1
-        body = self._readiness.as_dict()
+        body = self._readiness.as_dict(terse=self._outsider(request))
         return web.json_response(body, status=200 if self._readiness.ready else 503)
 
     async def close(self, _: web.Application) -> None:
@@ -63,14 +71,14 @@ class Readyz:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
-        told = ""
+        told, terse = "", self._outsider(request)
         closing = asyncio.ensure_future(self._closing.wait())
         try:
             with contextlib.suppress(ConnectionError):  # the listener has gone
                 while not closing.done():
                     changed = asyncio.ensure_future(self._readiness.next_change().wait())
                     try:
-                        body = json.dumps(self._readiness.as_dict())
+                        body = json.dumps(self._readiness.as_dict(terse=terse))
                         await response.write(b":\n\n" if body == told else _event(body))
                         told = body
                         await asyncio.wait(

@@ -123,7 +123,7 @@ class Speech:
             await self.synthesizer.load(name)
             state = self.synthesizer.states[name]
         if state.state == "failed":
-            raise EngineError(state.code, state.message)
+            raise state.error()
         self.readiness.set(component, Component("warming"))
         await self._prepare_phrases(name)
 

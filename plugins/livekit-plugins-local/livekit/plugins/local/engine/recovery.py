@@ -128,4 +128,4 @@ class Recovery:
 
 def _again(error: EngineError) -> EngineError:
     """Return a copy: an exception that is raised more than once collects the places."""
-    return EngineError(error.code, error.message, retryable=error.retryable)
+    return EngineError(error.code, error.message, retryable=error.retryable, remedy=error.remedy)

@@ -70,7 +70,7 @@ class Synthesizer:
             try:
                 self.voices.add(name, worker.engine.voices())
             except EngineError as error:
-                worker.state = EngineState("failed", error.message, error.code)
+                worker.state = EngineState.failed(error)
 
     async def synthesize(
         self,

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, Self
 
 from livekit.plugins.local.engine import metrics
 from livekit.plugins.local.engine.model_thread import ModelThread, Runner
@@ -36,11 +36,23 @@ class EngineState:
     Attributes:
         message: One sentence that says why not, empty otherwise.
         code: Code of the error that a request meets while the engine cannot speak.
+        remedy: The part of the message that says what to do, if there is anything.
     """
 
     state: Literal["loading", "ready", "failed"]
     message: str = ""
     code: str = "not_ready"
+    remedy: str = ""
+
+    @classmethod
+    def failed(cls, error: EngineError) -> Self:
+        """Return the state of an engine that an error keeps from working."""
+        return cls("failed", error.message, error.code, error.remedy)
+
+    def error(self) -> EngineError:
+        """Return what a request meets while it cannot speak."""
+        retryable = self.state == "loading"
+        return EngineError(self.code, self.message, retryable=retryable, remedy=self.remedy)
 
 
 class VoiceWorker:
@@ -100,7 +112,7 @@ class VoiceWorker:
         try:
             await self._runner.run(self.engine.load)
         except EngineError as error:
-            self.state = EngineState("failed", error.message, error.code)
+            self.state = EngineState.failed(error)
         except Exception as error:
             # An engine is foreign code: whatever it raises, the others still work.
             logger.exception("voice engine %s did not load", name)
@@ -117,8 +129,7 @@ class VoiceWorker:
             patient: Whether nobody else could say it; only an engine that hangs is refused then.
         """
         if self.state.state != "ready":
-            retryable = self.state.state == "loading"
-            raise EngineError(self.state.code, self.state.message, retryable=retryable)
+            raise self.state.error()
         if self._stuck or (self.breaker.state != "closed" and not patient):
             raise self._broken()
 
