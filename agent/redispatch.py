@@ -4,6 +4,7 @@ A room remembers the dispatches that called agents into it, and calls nobody by 
 is gone. A further dispatch adds a further agent, so the old ones are deleted first.
 """
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -70,11 +71,19 @@ class Calls:
             for call in calls:
                 await _remove(server, call)  # there must never be two
                 if await _people(server, call.room):
+                    await self._clear(server, call.room)
                     await server.agent_dispatch.create_dispatch(
                         api.CreateAgentDispatchRequest(
                             room=call.room, agent_name=self.agent_name, metadata=call.metadata
                         )
                     )
+
+    async def _clear(self, server: api.LiveKitAPI, room: str) -> None:
+        """Delete dispatches that were made meanwhile, while there was nobody to hear them."""
+        for dispatch in await server.agent_dispatch.list_dispatch(room):
+            if dispatch.agent_name == self.agent_name:
+                with contextlib.suppress(api.ServerError):  # deleted by whoever made it
+                    await server.agent_dispatch.delete_dispatch(dispatch.id, room)
 
     async def _leave(self, server: api.LiveKitAPI, room: str) -> _Call | None:
         dispatches = [

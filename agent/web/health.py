@@ -49,6 +49,8 @@ class WebHealth:
         self._index = index
         self._heard = {"livekit": asyncio.Event(), "worker": asyncio.Event()}
         self._readyz = Readyz(self.readiness, outsider)
+        self.had_worker = False
+        """Whether a worker has ever answered on this machine."""
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the probes, and follow the others while the application runs."""
@@ -101,6 +103,7 @@ class WebHealth:
     def _worker(self, answer: Readiness | None) -> Component:
         if answer is None:
             return Component("missing", f"No worker answers at {self._worker_url} (WORKER_PORT).")
+        self.had_worker = True
         parts = dict(answer.components)
         if not answer.ready:
             return Component("loading", "The worker cannot take a call yet.", parts=parts)

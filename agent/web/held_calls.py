@@ -124,8 +124,10 @@ class HeldCalls:
 
     @property
     def _may_come(self) -> bool:
-        # Where no worker answers at all, there may be some on other machines.
-        return self._health.readiness["worker"].state in ("ready", "missing")
+        state = self._health.readiness["worker"].state
+        # Where none has ever answered, there may be some on other machines. One that is gone comes
+        # back, and who brings it back calls it into its calls himself.
+        return state == "ready" or (state == "missing" and not self._health.had_worker)
 
     async def _look(self, room: str) -> tuple[_Found, list[AgentDispatch]]:
         """Return where a call stands, and the dispatches that called our agent into it."""
