@@ -53,14 +53,20 @@ def _typed(device: Device, compute_type: str) -> Device:
     if compute_type == AUTO:
         return device
     supported = ctranslate2.get_supported_compute_types(device.kind, device.index)
+    typed = replace(device, compute_type=compute_type)
     if compute_type not in supported:
-        raise engine_error(
-            "compute_type",
-            wanted=compute_type,
-            device="GPU" if device.kind == "cuda" else "CPU",
-            supported=", ".join(sorted(supported)),
-        )
-    return replace(device, compute_type=compute_type)
+        raise _unsupported(typed)
+    return typed
+
+
+def _unsupported(device: Device) -> EngineError:
+    supported = ctranslate2.get_supported_compute_types(device.kind, device.index)
+    return engine_error(
+        "compute_type",
+        wanted=device.compute_type,
+        device="GPU" if device.kind == "cuda" else "CPU",
+        supported=", ".join(sorted(supported)),
+    )
 
 
 def _gpu(index: int, wanted: str) -> Device:
@@ -78,9 +84,11 @@ def _gpu(index: int, wanted: str) -> Device:
     raise engine_error("gpu_too_old", wanted=wanted)
 
 
-def explain_device_failure(error: RuntimeError, device: Device) -> EngineError | None:
-    """Translate what CTranslate2 raises when a GPU fails; None if it is something else."""
+def explain_device_failure(error: Exception, device: Device) -> EngineError | None:
+    """Translate what CTranslate2 raises when a device cannot; None if it is something else."""
     text = str(error)
+    if isinstance(error, ValueError) and "compute type" in text:
+        return _unsupported(device)
     if device.kind != "cuda" or "CUDA" not in text.upper():
         return None
     if "out of memory" in text.lower():

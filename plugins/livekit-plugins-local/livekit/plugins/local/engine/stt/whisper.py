@@ -114,9 +114,7 @@ class WhisperRecogniser:
                 local_files_only=True,
             )
         except Exception as error:  # noqa: BLE001 - the library of the vocabulary has no other
-            failure = (
-                explain_device_failure(error, device) if isinstance(error, RuntimeError) else None
-            )
+            failure = explain_device_failure(error, device)
             code: Code = "wrong_format" if is_own(self.name) else "corrupt"
             raise failure or engine_error(code, model=self.name, reason=error) from None
         self._model: Whisper = loaded.model
