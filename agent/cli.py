@@ -11,11 +11,14 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.errors import UserError
+
+if TYPE_CHECKING:
+    from agent.settings import Settings
 
 app = typer.Typer(
     name="eloquence",
@@ -89,12 +92,15 @@ def up(
 ) -> None:
     """Start everything, and stop it all with Ctrl-C."""
     from agent.settings import load
-    from agent.up.run import run
 
     _choose_log_format(log_format)
     if profile is not None:
         os.environ["PROFILE"] = profile
-    run(load(), browser=browser, lan=lan)
+    settings = load()
+    _require_everything(settings)
+    from agent.up.run import run
+
+    run(settings, browser=browser, lan=lan)
 
 
 @app.command()
@@ -105,11 +111,14 @@ def dev(
     """Start everything, and a new worker whenever the source or .env is saved."""
     from agent.settings import load
     from agent.up.dev import reloader
-    from agent.up.run import run
 
     _choose_log_format(log_format)
     reload = reloader()
-    run(load(), browser=browser, reload=reload)
+    settings = load()
+    _require_everything(settings)
+    from agent.up.run import run
+
+    run(settings, browser=browser, reload=reload)
 
 
 @app.command()
@@ -147,10 +156,13 @@ def doctor(
 @app.command()
 def engine() -> None:
     """Run the speech engine: recognition and synthesis for all calls."""
+    from livekit.plugins.local.packages import engine_requirements
+
+    from agent.requirements import require
     from agent.settings import load
 
     settings = load()
-    _require_packages(settings.stt_model)
+    require(engine_requirements(settings.stt_model))
     from agent.engine_process import run
 
     run(settings)
@@ -159,9 +171,11 @@ def engine() -> None:
 @app.command()
 def llm() -> None:
     """Run the embedded language model's server."""
-    from agent import logs
-    from agent.llm_server import run
+    from agent import logs, requirements
     from agent.settings import load
+
+    requirements.require(requirements.LLM)
+    from agent.llm_server import run
 
     settings = load()
     as_json = settings.log_format == "json"
@@ -171,6 +185,9 @@ def llm() -> None:
 @app.command()
 def worker() -> None:
     """Run the worker, which joins calls as the agent."""
+    from agent import requirements
+
+    requirements.require(requirements.CALLS)
     from agent.settings import load
     from agent.worker import run
 
@@ -222,6 +239,11 @@ def voices(context: typer.Context) -> None:
 @app.command(context_settings=_PASS_ON, add_help_option=False)
 def bench(context: typer.Context) -> None:
     """Measure the speech engine on recorded speech."""
+    from livekit.plugins.local.packages import ENGINE
+
+    from agent import requirements
+
+    requirements.require([*ENGINE, *requirements.CALLS, *requirements.MEASURING])
     from agent.bench.cli import app as group
 
     _pass_on(context, group)
@@ -261,12 +283,15 @@ def errors() -> None:
     typer.echo(markdown(), nl=False)
 
 
-def _require_packages(stt_model: str) -> None:
+def _require_everything(settings: "Settings") -> None:
     """Say in an instant what is not installed; importing the libraries takes seconds."""
-    from livekit.plugins.local.packages import missing_for_engine
+    from livekit.plugins.local.packages import engine_requirements
 
-    if lacking := missing_for_engine(stt_model):
-        raise UserError(lacking[0].message)
+    from agent import requirements
+
+    llm = requirements.LLM if settings.embedded_llm else ()
+    needed = [*engine_requirements(settings.stt_model), *llm, *requirements.CALLS]
+    requirements.require(needed)
 
 
 def _choose_log_format(chosen: str | None) -> None:

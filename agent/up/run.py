@@ -21,6 +21,7 @@ from agent.paths import forget_conversations
 from agent.ports import check_ports
 from agent.readiness import UNIX_SCHEME, fetch_readiness
 from agent.settings import Settings
+from agent.up.arrival import missing_for_ever
 from agent.up.board import Board, make_board
 from agent.up.dev import WORKER, Watch
 from agent.up.plan import plan, ports, web_url
@@ -125,6 +126,8 @@ async def _work(
     board: Board,
     watch: Watch | None,
 ) -> None:
+    for sentence in await missing_for_ever(settings):
+        board.complain(sentence)
     services = await plan(settings, board.say)
     if door is not None:
         services = open_services(services, settings, door)

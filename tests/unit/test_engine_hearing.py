@@ -84,3 +84,26 @@ async def test_the_next_utterance_is_heard_by_the_chosen_model_when_it_has_arriv
         assert list(readiness.components) == [STT]
         assert readiness.ready
         await ears.aclose()
+
+
+async def test_a_recogniser_of_english_alone_is_not_loaded_for_callers_who_speak_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    loaded: list[str] = []
+
+    def load(context: ModelContext) -> Ear:
+        loaded.append(context.name)
+        return Ear(context)
+
+    monkeypatch.setattr(hearing, "available", lambda: [SMALL, "whisper-tiny.en", CHOSEN])
+    monkeypatch.setattr(hearing, "family_of", lambda _: Family(load))
+    readiness = Readiness([STT])
+    fetcher = SlowFetcher(readiness, tmp_path)
+    config = EngineConfig("unix:x", tmp_path, "cpu", CHOSEN, languages=("en", "fr"), voices={})
+    with ThreadPoolExecutor(1) as threads:
+        ears = Hearing(config, fetcher, readiness, threads)
+        monkeypatch.setattr(hearing, "require_languages", lambda *_: None)
+        fetcher.come.set()
+        await ears.load()
+        assert loaded == [CHOSEN]
+        await ears.aclose()

@@ -381,6 +381,20 @@ async def test_pip_says_why_not(answer: str, code: str) -> None:
     assert caught.value.code == code
 
 
+async def test_an_index_that_cannot_be_reached_is_asked_once() -> None:
+    asked: list[Sequence[str]] = []
+
+    async def run(command: Sequence[str]) -> Answer:
+        asked.append(command)
+        return Answer(1, "", "WARNING: Retrying (Retry(total=0)) after connection broken by ...")
+
+    resolver = PipResolver(run)
+    both = [resolver.resolve([package(name)]) for name in ("one", "another")]
+    refusals = await asyncio.gather(*both, return_exceptions=True)
+    assert [getattr(each, "code", each) for each in refusals] == ["offline", "offline"]
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize(
     ("status", "answer", "code"),
     [

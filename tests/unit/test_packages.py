@@ -22,10 +22,23 @@ pytestmark = pytest.mark.unit
 @pytest.fixture
 def without(tmp_path: Path) -> Path:
     """A place for packages that has all of ours but for one recogniser and CTranslate2."""
-    for entry in place_of("numpy").parent.iterdir():
-        if entry.name not in ("moonshine_voice", "ctranslate2"):
-            (tmp_path / entry.name).symlink_to(entry)
-    return tmp_path
+    return leave_out(tmp_path, "moonshine_voice", "ctranslate2")
+
+
+def leave_out(place: Path, *packages: str) -> Path:
+    """Fill a place for packages with links to all of ours but for some, given by their paths."""
+    link_all(place_of("numpy").parent, place, [Path(package) for package in packages])
+    return place
+
+
+def link_all(source: Path, target: Path, but: Sequence[Path]) -> None:
+    here = {path.parts[0]: Path(*path.parts[1:]) for path in but}
+    for entry in source.iterdir():
+        if entry.name not in here:
+            (target / entry.name).symlink_to(entry)
+        elif (rest := here[entry.name]).parts:
+            (target / entry.name).mkdir()
+            link_all(entry, target / entry.name, [rest])
 
 
 def place_of(package: str) -> Path:
@@ -59,6 +72,27 @@ def test_an_engine_without_a_package_says_which_and_how_to_get_it(
         f"{start}The speech engine needs the package ctranslate2, which is not installed; "
         "install it with `pip install 'livekit-plugins-local[engine]'`."
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "lacking", "said"),
+    [
+        (("up", "--no-browser"), "ctranslate2", "The speech engine needs the package ctranslate2"),
+        (("up", "--no-browser"), "livekit/agents", "The worker needs the package livekit-agents"),
+        (("up", "--no-browser"), "xllamacpp", "The embedded language model needs the package"),
+        (("dev", "--no-browser"), "faster_whisper", "needs the package faster-whisper"),
+        (("llm",), "xllamacpp", "The embedded language model needs the package xllamacpp"),
+        (("worker",), "livekit/agents", "The worker needs the package livekit-agents"),
+        (("bench", "stt"), "whisper_normalizer", "needs the package whisper-normalizer"),
+    ],
+)
+def test_each_command_says_what_it_lacks_and_how_to_get_it(
+    tmp_path: Path, command: Sequence[str], lacking: str, said: str
+) -> None:
+    told = run(leave_out(tmp_path, lacking), "agent", *command)
+    assert told.startswith("eloquence: ")
+    assert said in told
+    assert "which is not installed; install it with `pip install" in told
 
 
 def test_a_recogniser_without_its_package(without: Path) -> None:

@@ -82,6 +82,7 @@ def environment(folder: Path) -> dict[str, str]:
         "LLM_PORT": str(free_port()),
         "WORKER_PORT": str(free_port()),
         "PYTHONUNBUFFERED": "1",
+        "HF_HUB_OFFLINE": "1",  # the models are not there, and need not come
     }
     env.pop("LIVEKIT_URL", None)
     env.pop("LLM_BASE_URL", None)

@@ -61,7 +61,10 @@ class Requirement:
 def _importable(module: str) -> bool:
     if module in sys.modules:
         return sys.modules[module] is not None
-    return find_spec(module) is not None
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False
 
 
 def _extra(name: str) -> str:
@@ -138,8 +141,16 @@ def missing_for_engine(stt_model: str) -> list[Diagnosis]:
     Args:
         stt_model: The recogniser.
     """
-    wanted = (*ENGINE, MOONSHINE) if stt_model.startswith("moonshine-") else ENGINE
-    return [requirement.missing for requirement in wanted if not requirement.met]
+    return [each.missing for each in engine_requirements(stt_model) if not each.met]
+
+
+def engine_requirements(stt_model: str) -> tuple[Requirement, ...]:
+    """Return what an engine cannot do without.
+
+    Args:
+        stt_model: The recogniser.
+    """
+    return (*ENGINE, MOONSHINE) if stt_model.startswith("moonshine-") else ENGINE
 
 
 def missing_for_voices(voices: Iterable[str]) -> list[Diagnosis]:

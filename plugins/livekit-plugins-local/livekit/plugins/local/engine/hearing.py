@@ -16,6 +16,7 @@ from livekit.plugins.local.engine.stt.registry import (
     LoadedModel,
     ModelContext,
     available,
+    english_only,
     family_of,
     require_languages,
 )
@@ -152,6 +153,8 @@ class Hearing:
             path = None if packaged else self._fetcher.here(name)
             if name == self._config.stt_model or not (packaged or path):
                 continue
+            if english_only(name) and set(self._config.languages) - {"en"}:
+                continue  # not loaded in vain, while the machine is busy fetching
             try:
                 model = await self._load(name, path, device)
             except EngineError as error:

@@ -72,6 +72,11 @@ def available() -> list[str]:
     return sorted([*fetched, *(name for family in FAMILIES.values() for name in family.packaged)])
 
 
+def english_only(model_id: str) -> bool:
+    """Whether a recogniser is made for English alone, as its name says."""
+    return model_id.endswith((".en", "-en"))
+
+
 def family_of(model_id: str) -> Family:
     """Return the family of a model.
 

@@ -14,6 +14,8 @@ from livekit.plugins.local.models.manifest import ModelFile
 from livekit.plugins.local.models.progress import Tally
 
 PARALLEL_TRANSFERS = 4
+# How long what did not answer is taken to be still unreachable.
+UNREACHABLE_SECONDS = 60.0
 
 _TRUE = {"1", "ON", "TRUE", "YES"}
 

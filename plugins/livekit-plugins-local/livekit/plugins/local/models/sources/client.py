@@ -1,10 +1,14 @@
 """Asking a registry's own command-line client."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from livekit.plugins.local.models.errors import Refused
+
+from .base import UNREACHABLE_SECONDS
 
 CLIENT_SECONDS = 60.0
 
@@ -19,6 +23,34 @@ class Answer:
 
 
 RunClient = Callable[[Sequence[str]], Awaitable[Answer]]
+
+
+class Registry:
+    """One registry, as seen from here: asked by one at a time, and not again while out of reach.
+
+    Several models that are wanted at once so learn from the first that there is no network.
+    """
+
+    def __init__(self) -> None:
+        self._one_at_a_time = asyncio.Lock()
+        self._unreachable: tuple[float, str] | None = None
+
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[None]:
+        """Ask in the block, and raise `Refused` in it.
+
+        Raises:
+            Refused: It could not be reached a moment ago.
+        """
+        async with self._one_at_a_time:
+            if self._unreachable and time.monotonic() < self._unreachable[0]:
+                raise Refused("offline", self._unreachable[1])
+            try:
+                yield
+            except Refused as refusal:
+                if refusal.code == "offline":
+                    self._unreachable = (time.monotonic() + UNREACHABLE_SECONDS, refusal.reason)
+                raise
 
 
 async def run_client(command: Sequence[str]) -> Answer:

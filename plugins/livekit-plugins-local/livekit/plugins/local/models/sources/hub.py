@@ -11,14 +11,12 @@ from livekit.plugins.local.models.concurrency import for_each, in_thread
 from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import HubRepo, ModelFile
 
-from .base import PARALLEL_TRANSFERS, Order, Source, check_online, transfer
+from .base import PARALLEL_TRANSFERS, UNREACHABLE_SECONDS, Order, Source, check_online, transfer
 
 # It would ask the hub which programs it knows, and tell it from which of them we were started.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 CONNECT_SECONDS = 3.0
-# How long a hub that did not answer is taken to be still unreachable.
-UNREACHABLE_SECONDS = 60.0
 
 
 class Hub:
@@ -54,9 +52,7 @@ class Hub:
 
     async def headers(self) -> dict[str, str]:
         """Return what proves to the hub who asks; empty for an anonymous user."""
-        from huggingface_hub import get_token
-
-        token = await in_thread(get_token)
+        token = await in_thread(_token)
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def url(self, repo: HubRepo, file: ModelFile) -> str:
@@ -70,6 +66,13 @@ class Hub:
             revision=repo.revision,
             endpoint=self.endpoint,
         )
+
+
+def _token() -> str | None:
+    # On a thread, for importing it takes half a second.
+    from huggingface_hub import get_token
+
+    return get_token()
 
 
 class HubSource(Source):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import Package
 
-from .client import RunClient, run_client
+from .client import Registry, RunClient, run_client
 from .packages import Artifact
 
 OPTIONS = (
@@ -26,6 +26,7 @@ class NpmResolver:
 
     def __init__(self, run: RunClient = run_client) -> None:
         self._run = run
+        self._registry = Registry()
 
     async def resolve(self, packages: Sequence[Package]) -> list[Artifact]:
         """Find the tarballs of ``packages``.
@@ -33,7 +34,8 @@ class NpmResolver:
         Raises:
             Refused: npm is missing, cannot reach its registry, or did not find one of them.
         """
-        return [await self._resolve(f"{package.name}@{package.version}") for package in packages]
+        async with self._registry.asking():
+            return [await self._resolve(f"{each.name}@{each.version}") for each in packages]
 
     async def _resolve(self, specifier: str) -> Artifact:
         answer = await self._run(["npm", "view", specifier, *OPTIONS])

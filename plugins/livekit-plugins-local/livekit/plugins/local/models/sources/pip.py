@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import Package
 
-from .client import RunClient, run_client
+from .client import Registry, RunClient, run_client
 from .packages import Artifact
 
 # `-P`: a file called pip.py in the current directory is not pip.
@@ -30,6 +30,7 @@ class PipResolver:
 
     def __init__(self, run: RunClient = run_client) -> None:
         self._run = run
+        self._registry = Registry()
 
     async def resolve(self, packages: Sequence[Package]) -> list[Artifact]:
         """Find the wheels of ``packages``, all in one call.
@@ -38,9 +39,10 @@ class PipResolver:
             Refused: pip is missing, cannot reach its index, or did not find one of them.
         """
         specifiers = [f"{package.name}=={package.version}" for package in packages]
-        answer = await self._run([*COMMAND, *specifiers])
-        if answer.status != 0:
-            raise _refusal(answer.stderr)
+        async with self._registry.asking():
+            answer = await self._run([*COMMAND, *specifiers])
+            if answer.status != 0:
+                raise _refusal(answer.stderr)
         try:
             found = _artifacts(answer.stdout)
             return [found[_normal(package.name)] for package in packages]
