@@ -4,12 +4,14 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from pkgutil import resolve_name
+from typing import TypeVar, cast
 
 from agent.doctor.finding import Finding
 from agent.settings import Settings
 
 T = TypeVar("T")
+Run = Callable[[Settings], Awaitable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +21,28 @@ class Check:
     Attributes:
         name: What the report calls it.
         run: Examines one thing. It may raise an error for people, whose sentence is then the
-            finding, and takes no longer than ``deadline``.
+            finding, and takes no longer than ``deadline``. ``module:name`` is imported when it is
+            needed: the libraries of some take seconds, which nobody should wait for in vain.
         needs: Checks that must not have failed; without them this one could only fail likewise.
         deadline: Seconds.
-        alone: Whether it measures speed, so that no other such check may run meanwhile.
+        alone: Whether it measures speed, so that nothing else of ours may go on meanwhile.
     """
 
     name: str
-    run: Callable[[Settings], Awaitable[Finding]]
+    run: Run | str
     needs: tuple[str, ...] = ()
     deadline: float = 3.0
     alone: bool = False
 
+    async def loaded(self) -> Run:
+        """Return what examines, imported without holding up the other checks."""
+        where = self.run
+        if not isinstance(where, str):
+            return where
+        return cast(Run, await in_daemon(lambda: resolve_name(where)))
 
-def blocking(examine: Callable[[Settings], Finding]) -> Callable[[Settings], Awaitable[Finding]]:
+
+def blocking(examine: Callable[[Settings], Finding]) -> Run:
     """Make a check of a function that asks the operating system."""
 
     async def run(settings: Settings) -> Finding:

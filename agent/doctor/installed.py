@@ -5,11 +5,13 @@ import platform
 import shutil
 import subprocess
 import sys
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
-from livekit.plugins.local.models import directory_of
+from livekit.plugins.local.models import check_gguf, directory_of
 from livekit.plugins.local.packages import missing_for_engine, missing_for_voices
 
+from agent.doctor.check import in_daemon
 from agent.doctor.finding import Finding, fail, ok, warn
 from agent.livekit import VERSION
 from agent.livekit.install import cached_path
@@ -36,17 +38,25 @@ def packages(settings: Settings) -> Finding:
     return ok("all that the engine and the voices need")
 
 
-def models(settings: Settings) -> Finding:
-    """Look for the models that the settings name; `eloquence models verify` reads them."""
+async def models(settings: Settings) -> Finding:
+    """Look for the models that the settings name, and read those that something has written to."""
     store = model_store(settings)
-    needed = needed_models(settings)
+    needed = await in_daemon(lambda: needed_models(settings))
     if directory_of(settings.stt_model):  # never fetched, and so not among them
         needed.insert(0, settings.stt_model)
+    if settings.embedded_llm and (path := directory_of(settings.llm_model)):
+        await in_daemon(partial(check_gguf, path))
     missing = [name for name in needed if store.locate(name) is None]
     if missing:
         return fail(
             f"not on this machine: {', '.join(missing)}",
             f"fetch with `eloquence models pull {' '.join(missing)}`",
+        )
+    if damaged := [name for name in needed if await store.damaged(name)]:
+        names = " ".join(damaged)
+        return fail(
+            f"{', '.join(damaged)} is damaged on this machine",
+            f"stop what uses it, and fetch it again with `eloquence models pull {names}`",
         )
     return ok(", ".join(needed) or "none is needed")
 

@@ -22,6 +22,8 @@ _GB = 1_000_000_000
 NEEDED_MEMORY = 4 * _GB
 SPARE_MEMORY = _GB // 4
 SPARE_DISK = _GB // 2
+# What is kept of calls, and written when one is placed.
+LEAST_DISK = _GB // 500
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _CPUINFO = Path("/proc/cpuinfo")
 _SMI = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
@@ -82,6 +84,9 @@ def disk(settings: Settings) -> Finding:
         return fail(failure.sentence, failure.remedy)
     store.require_space(missing)
     free = free_bytes(place)
+    if free < LEAST_DISK:
+        failure = explain("disk_full", place=settings.cache_dir)
+        return fail(failure.sentence, failure.remedy)
     if free < SPARE_DISK:
         return warn(
             f"{readable(free)} free in {settings.cache_dir}",

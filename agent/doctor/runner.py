@@ -1,7 +1,8 @@
 """Running the checks: all at once, each with a deadline, none able to stop another."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from agent.cli import readable_errors
@@ -12,6 +13,10 @@ from agent.settings import Settings
 # Seconds for all checks together.
 LIMIT = 12.5
 _GOODBYE = 0.5
+# How long measurements wait until the other checks have left the machine to them.
+_CROWD = 4.0
+# What a measurement needed for which the others left no time.
+_NO_TIME = "more time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +49,58 @@ async def examine(
         settings: The settings.
         limit: Seconds for all of them together.
     """
-    lane = asyncio.Lock()
-    overdue: list[str] = []
+    course = _Course()
     tasks: dict[str, asyncio.Task[Finding | str]] = {}
     for check in checks:
         before = {name: tasks[name] for name in check.needs if name in tasks}
-        tasks[check.name] = asyncio.create_task(_follow(check, settings, before, lane, overdue))
+        task = asyncio.create_task(_follow(check, settings, before, course))
+        tasks[check.name] = task
+        if not check.alone:
+            course.crowd.append(task)
     _, late = await asyncio.wait(tasks.values(), timeout=limit)
     for task in late:
         task.cancel()
     if late:
         await asyncio.wait(late, timeout=_GOODBYE)
-    answers = {name: _answer(task, late, limit) for name, task in tasks.items()}
+    answers = {
+        name: _answer(task, late, limit, name in course.begun) for name, task in tasks.items()
+    }
     return Examination(
         {name: each for name, each in answers.items() if isinstance(each, Finding)},
         {name: each for name, each in answers.items() if isinstance(each, str)},
-        hung=bool(late or overdue),
+        hung=bool(late or course.overdue),
     )
+
+
+class _Course:
+    """How the examination goes: one measurement at a time, when nothing else goes on any more.
+
+    Attributes:
+        crowd: The checks that are no measurements.
+        begun: Names of the checks that have begun.
+        overdue: Names of those that did not end in time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self.crowd: list[asyncio.Task[Finding | str]] = []
+        self.begun: list[str] = []
+        self.overdue: list[str] = []
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Have the machine for oneself."""
+        if self.crowd:
+            await asyncio.wait(self.crowd, timeout=_CROWD)
+        async with self._lock:
+            yield
 
 
 async def _follow(
     check: Check,
     settings: Settings,
     before: Mapping[str, asyncio.Task[Finding | str]],
-    lane: asyncio.Lock,
-    overdue: list[str],
+    course: _Course,
 ) -> Finding | str:
     """Return the finding, or the name of the check without which there can be none."""
     for name, task in before.items():
@@ -79,17 +111,19 @@ async def _follow(
         if answer.level == "fail":
             return name
     if not check.alone:
-        return await _run(check, settings, overdue)
-    async with lane:
-        return await _run(check, settings, overdue)
+        return await _run(check, settings, course)
+    async with course.alone():
+        return await _run(check, settings, course)
 
 
-async def _run(check: Check, settings: Settings, overdue: list[str]) -> Finding:
+async def _run(check: Check, settings: Settings, course: _Course) -> Finding:
+    course.begun.append(check.name)
     try:
+        run = await check.loaded()
         async with asyncio.timeout(check.deadline):
-            return await check.run(settings)
+            return await run(settings)
     except TimeoutError:
-        overdue.append(check.name)
+        course.overdue.append(check.name)
         return _late(check.deadline)
     except readable_errors() as error:
         return fail_with(str(error))
@@ -101,15 +135,18 @@ async def _run(check: Check, settings: Settings, overdue: list[str]) -> Finding:
 
 
 def _answer(
-    task: asyncio.Task[Finding | str], late: set[asyncio.Task[Finding | str]], limit: float
+    task: asyncio.Task[Finding | str],
+    late: set[asyncio.Task[Finding | str]],
+    limit: float,
+    begun: bool,
 ) -> Finding | str:
     if task in late or task.cancelled():
-        return _late(limit)
+        return _late(limit) if begun else _NO_TIME
     return task.result()
 
 
 def _late(seconds: float) -> Finding:
     return fail(
-        f"nothing came of it within {seconds:g} s",
+        f"nothing came of it within {seconds:.2g} s",
         "see the log of that part, and whether the machine is busy",
     )

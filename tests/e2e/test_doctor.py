@@ -30,9 +30,7 @@ def failed(body: dict[str, Any]) -> list[str]:
     return [name for name, check in body["checks"].items() if check["level"] == "fail"]
 
 
-def test_a_healthy_stack_is_well_and_gets_an_estimate_and_an_agent_of_another_name_is_missed(
-    stack: Stack,
-) -> None:
+def test_a_healthy_stack_is_well_and_gets_an_estimate(stack: Stack) -> None:
     body = doctor(stack)
     deadline = time.monotonic() + 60
     # Earlier calls may have kept this machine so busy that a part answers late for once.
@@ -44,8 +42,3 @@ def test_a_healthy_stack_is_well_and_gets_an_estimate_and_an_agent_of_another_na
     assert "heard" in body["checks"]["speech"]["found"]
     assert body["capacity"]["latency_seconds"]
     assert int(body["capacity"]["settings"]["MAX_CALLS"]) >= 1
-    # Everything runs, but nobody would come.
-    astray = doctor(stack, AGENT_NAME="somebody-else")
-    assert failed(astray) == ["call"]
-    assert "no agent 'somebody-else' joined" in astray["checks"]["call"]["found"]
-    assert "AGENT_NAME" in astray["checks"]["call"]["remedy"]

@@ -75,17 +75,7 @@ async def llm(
 
     async def complete(request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        if body.get("stream"):
-            return await _stream(request)
-        message: dict[str, Any] = {"role": "assistant", "content": "It is fine."}
-        if tool and body.get("tools"):
-            call = {"name": tool, "arguments": "{}"}
-            message = {
-                "role": "assistant",
-                "content": None,
-                "tool_calls": [{"id": "1", "type": "function", "function": call}],
-            }
-        return web.json_response(_object("chat.completion", message=message))
+        return await _stream(request, tool if body.get("tools") else None)
 
     routes = [
         ("GET", "/v1/models", models or listed),
@@ -100,11 +90,15 @@ def _object(kind: str, **choice: Any) -> dict[str, Any]:
     return {"id": "1", "object": kind, "created": 0, "model": "m", "choices": choices}
 
 
-async def _stream(request: web.Request) -> web.StreamResponse:
+async def _stream(request: web.Request, tool: str | None) -> web.StreamResponse:
+    deltas: list[dict[str, Any]] = [{"content": word} for word in "one two three four".split()]
+    if tool:
+        call = {"name": tool, "arguments": "{}"}
+        deltas = [{"tool_calls": [{"index": 0, "id": "1", "type": "function", "function": call}]}]
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
-    for word in "one two three four".split():
-        chunk = _object("chat.completion.chunk", delta={"role": "assistant", "content": word})
+    for delta in deltas:
+        chunk = _object("chat.completion.chunk", delta={"role": "assistant", **delta})
         await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
         await asyncio.sleep(0.01)
     await response.write(b"data: [DONE]\n\n")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -29,20 +30,28 @@ class RunningLiveKit:
 
 
 @contextmanager
-def run_livekit(settings: Settings, folder: Path) -> Iterator[RunningLiveKit]:
-    """Start a server on free ports of loopback; its log goes to ``folder``."""
+def run_livekit(settings: Settings, folder: Path, **rtc: object) -> Iterator[RunningLiveKit]:
+    """Start a server on free ports of loopback; its log goes to ``folder``.
+
+    Args:
+        settings: The settings.
+        folder: A directory.
+        rtc: Values of the section of this name that differ from ours.
+    """
     port = free_port()
     settings = settings.model_copy(
         update={"livekit_port": port, "livekit_udp_port": free_port(socket.SOCK_DGRAM)}
     )
     keys: ApiKeys = server_keys(settings)
     command = asyncio.run(server_command(settings, print))
+    config = json.loads(loopback_config(settings, keys))
+    config["rtc"] |= rtc
     log = folder / "livekit.log"
     with log.open("w") as output:
         process = subprocess.Popen(
             command,
             # The server takes every LIVEKIT_* variable for a flag.
-            env={"PATH": os.environ["PATH"], "LIVEKIT_CONFIG": loopback_config(settings, keys)},
+            env={"PATH": os.environ["PATH"], "LIVEKIT_CONFIG": json.dumps(config)},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from pathlib import Path
 
 import pytest
 
 from agent.doctor import installed, machine
-from agent.doctor.check import Check, blocking
+from agent.doctor.check import Check, Run, blocking
 from agent.doctor.finding import Finding
 from agent.doctor.runner import examine
 from agent.settings import Settings
@@ -18,8 +19,9 @@ from tests.support.doctor import settings
 pytestmark = pytest.mark.unit
 
 
-async def look(examine_it: Callable[[Settings], Finding], given: Settings) -> Finding:
-    return (await examine([Check("x", blocking(examine_it), deadline=30)], given)).findings["x"]
+async def look(examine_it: Callable[[Settings], Finding] | Run, given: Settings) -> Finding:
+    run = examine_it if iscoroutinefunction(examine_it) else blocking(examine_it)  # type: ignore[arg-type]
+    return (await examine([Check("x", run, deadline=30)], given)).findings["x"]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ _ON_A_TINY_DISK = """
 import asyncio, json, sys
 from pathlib import Path
 from agent.doctor import machine
-from agent.doctor.check import Check, blocking
+from agent.doctor.check import Check, Run, blocking
 from agent.doctor.runner import examine
 from tests.support.doctor import settings
 given = settings(cache_dir=Path(sys.argv[1]) / "cache")

@@ -99,6 +99,35 @@ async def test_measurements_have_the_machine_for_themselves() -> None:
     assert most == 1
 
 
+async def test_measurements_wait_until_the_other_checks_are_over() -> None:
+    over = asyncio.Event()
+
+    async def work(_: Settings) -> Finding:
+        await asyncio.sleep(0.05)
+        over.set()
+        return ok("done")
+
+    async def measure(_: Settings) -> Finding:
+        return ok("measured") if over.is_set() else fail("disturbed", "wait")
+
+    done = await examine([Check("a", measure, alone=True), Check("b", work)], settings())
+    assert done.healthy
+
+
+async def test_a_measurement_for_which_no_time_is_left_is_not_called_a_fault() -> None:
+    checks = [Check("slow", hang, alone=True, deadline=30), Check("next", good, alone=True)]
+    done = await examine(checks, settings(), limit=0.1)
+    assert list(done.findings) == ["slow"]
+    assert done.not_checked == {"next": "more time"}
+
+
+async def test_what_a_check_needs_is_imported_only_then() -> None:
+    late = Check("x", "no.such.module:check", needs=("y",))
+    assert (await examine([Check("y", bad), late], settings())).not_checked == {"x": "y"}
+    done = await examine([Check("y", good), late], settings())
+    assert "No module named 'no'" in done.findings["x"].found
+
+
 async def test_other_checks_run_side_by_side() -> None:
     barrier = asyncio.Barrier(3)
 

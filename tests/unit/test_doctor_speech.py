@@ -71,7 +71,8 @@ async def test_a_voice_that_hangs_ends_with_the_deadline(
 
 async def test_an_engine_that_is_not_there_is_told(tmp_path: Path) -> None:
     gone = settings(engine_url=f"unix:{tmp_path}/engine.sock")
-    assert (await part("engine").run(gone)).found == "the engine process is not running"
+    examine = await part("engine").loaded()
+    assert (await examine(gone)).found == "the engine process is not running"
     finding = await speech.round_trip(gone)
     assert finding.level == "fail"
     assert "cannot be reached" in finding.found

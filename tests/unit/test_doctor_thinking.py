@@ -48,9 +48,9 @@ async def nothing(_: web.Request) -> web.Response:
         (thinking.speed, never, None, "fail", "in time"),
         (thinking.speed, refusal(404, "no model m"), None, "fail", "LLM_MODEL"),
         (thinking.speed, nothing, None, "fail", "hardly a word"),
-        (thinking.tools, None, None, "warn", "in words"),
+        (thinking.tools, None, None, "ok", "in words"),
         (thinking.tools, refusal(400, "no tools"), None, "fail", "enable-auto-tool-choice"),
-        (thinking.tools, never, None, "fail", "in time"),
+        (thinking.tools, never, None, "warn", "did not call a tool within"),
         (thinking.tools, answer(200, "hello"), None, "fail", "no sense"),
     ],
 )

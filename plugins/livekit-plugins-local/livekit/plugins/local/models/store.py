@@ -158,6 +158,19 @@ class ModelStore:
         if short := shortage(needed, self._free(existing(self.root)), self.root):
             raise model_error("disk_too_small", what=what, **short)
 
+    async def damaged(self, name: str) -> list[str]:
+        """Return the names of damaged files of a model; only what was touched is read.
+
+        Raises:
+            ModelError: There is no such model.
+        """
+        model = None if directory_of(name) else self.find(name)
+        return [
+            file.name
+            for file in (model.files if model else ())
+            if not self.blobs.untouched(file) and not await self.blobs.intact(file)
+        ]
+
     async def verify(self, name: str) -> list[str]:
         """Read a whole model and set aside what is damaged, so that `ensure` fetches it again.
 
