@@ -27,6 +27,7 @@ _OTHER_KIND = 1.1
 # For a word that begins in the middle of one that was said, and the other way round.
 _NO_SPACE = 0.4
 _SPACE_INSIDE = 0.1
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +107,16 @@ def _pair(symbols: str, begins: Sequence[bool], sounds: Sequence[_Sound]) -> lis
         best[1:] = np.minimum(best[1:], table[row, :-1] + costs[row])
         # A run of sounds that belong to no symbol: the cheapest place to begin it.
         table[row + 1] = np.minimum.accumulate(best - steps) + steps
+    # Walked through one by one, where Python's own numbers are much faster.
+    paths, prices = table.tolist(), costs.tolist()
     pairs: list[tuple[int, int]] = []
     row, column = rows, columns
     while row and column:
-        here = table[row, column]
-        if np.isclose(here, table[row - 1, column - 1] + costs[row - 1, column - 1]):
+        here = paths[row][column] + _ROUNDING
+        if here > paths[row - 1][column - 1] + prices[row - 1][column - 1]:
             row, column = row - 1, column - 1
             pairs.append((row, column))
-        elif np.isclose(here, table[row - 1, column] + _GAP):
+        elif here > paths[row - 1][column] + _GAP:
             row -= 1
         else:
             column -= 1
