@@ -25,6 +25,9 @@ class Target:
         """Whether the figure is good enough."""
         return self.measured <= self.limit
 
+    def __str__(self) -> str:
+        return f"{self.name}: {self.measured:.2f}, at most {self.limit:g}"
+
 
 def targets(
     languages: Mapping[str, Language],

@@ -44,7 +44,10 @@ def tts(
         str | None, typer.Option(help="Address of a running engine; default: start one.")
     ] = None,
 ) -> None:
-    """Measure the voices, beside a plain engine that is given whole replies."""
+    """Measure the voices, beside a plain engine that is given whole replies.
+
+    Exits with status 1 if a target was missed.
+    """
     plan = Plan(
         settings=load(),
         json_file=json_file,
@@ -64,6 +67,8 @@ def tts(
     console = Console()
     for part in render(report):
         console.print(part, highlight=False, soft_wrap=True)
+    if missed := [target for target in report.targets if not target.met]:
+        raise UserError(f"Missed: {'; '.join(map(str, missed))}.")
 
 
 def _voices(text: str) -> tuple[tuple[str, str], ...]:

@@ -46,12 +46,15 @@ class Sentence:
         language: Two-letter code.
         text: What the voice gets.
         heard: What a listener should hear.
+        said: The ways in which voices say it: as many words as in the text, joined by ``_`` where
+            the text has one word for several.
         names: Words of it whose spelling cannot be heard.
     """
 
     language: str
     text: str
     heard: str
+    said: list[str]
     names: list[str] = field(default_factory=list)
 
 
@@ -60,10 +63,26 @@ def sentences(language: str) -> list[Sentence]:
     """Return the fixed sentences of a language."""
     document = (resources.files("agent.bench") / "tts_sentences.toml").read_text(encoding="utf-8")
     return [
-        Sentence(language, entry["text"], entry.get("heard", entry["text"]), entry.get("names", []))
+        Sentence(
+            language,
+            entry["text"],
+            entry.get("heard", entry["text"]),
+            entry["said"],
+            entry.get("names", []),
+        )
         for entry in tomllib.loads(document)["sentences"]
         if entry["language"] == language
     ]
+
+
+def timed(language: str) -> list[Sentence]:
+    """Return the sentences whose words are timed: those of the replies, too."""
+    parts = [
+        part
+        for reply in REPLIES[language]
+        for part in reply.replace("? ", "?\n").replace(". ", ".\n").split("\n")
+    ]
+    return [*sentences(language), *(Sentence(language, part, part, [part]) for part in parts)]
 
 
 def check(language: str) -> None:

@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 from agent.bench.engine import Engine
-from agent.bench.tts_corpus import PHRASES, REPLIES, sentences
+from agent.bench.tts_corpus import PHRASES, REPLIES, sentences, timed
 from agent.bench.tts_figures import GAP_SECONDS, Crowd, Figures, Soak
 from agent.bench.tts_speech import Speaker, Speech
 from agent.bench.tts_wer import Listener
-from agent.bench.tts_words import texts
 from agent.caller.report import Latency
 
 # People do not ask at the same instant.
@@ -57,41 +56,28 @@ async def measure_speed(
     figures.stand_ins = round(await engine.stand_ins() - before)
 
 
-async def measure_intelligibility(
+async def measure_by_ear(
     engine: Engine, speaker: Speaker, listener: Listener, figures: Figures, limit: int | None
 ) -> None:
-    """Have the fixed sentences spoken and written down.
+    """Have the fixed sentences spoken, written down, and their words found in the audio.
 
     A sentence of which another voice spoke a part does not count.
 
     Raises:
         APIError: The engine failed.
     """
-    for sentence in sentences(speaker.language)[:limit]:
+    starts: list[float] = []
+    ends: list[float] = []
+    judged = sentences(speaker.language)[:limit]
+    for sentence in timed(speaker.language)[:limit]:
         before = await engine.stand_ins()
         speech = await speaker.say(sentence.text)
         if stood_in := round(await engine.stand_ins() - before):
             figures.stand_ins += stood_in
             continue
-        figures.understood.append(await asyncio.to_thread(listener.hear, sentence, speech))
-
-
-async def measure_words(
-    engine: Engine, speaker: Speaker, listener: Listener, figures: Figures, limit: int | None
-) -> None:
-    """Have sentences spoken, and compare the times of their words with the listener's.
-
-    Raises:
-        APIError: The engine failed.
-    """
-    starts: list[float] = []
-    ends: list[float] = []
-    for text in list(texts(speaker.language))[:limit]:
-        before = await engine.stand_ins()
-        speech = await speaker.say(text)
-        if await engine.stand_ins() > before:
-            continue
-        offsets = await asyncio.to_thread(listener.time, text, speech, speaker.language)
+        if sentence in judged:
+            figures.understood.append(await asyncio.to_thread(listener.hear, sentence, speech))
+        offsets = await asyncio.to_thread(listener.time, sentence, speech)
         starts += map(abs, offsets.starts)
         ends += map(abs, offsets.ends)
     figures.word_starts_ms, figures.word_ends_ms = Latency.of(starts), Latency.of(ends)

@@ -134,6 +134,7 @@ def _voices(voices: list[Figures]) -> Table:
     row("memory, MB", *(_number(each.megabytes) for each in voices))
     row("WER without names, %", *(_number(each.wer, 1) for each in voices))
     row("names understood, %", *(_number(each.names_heard) for each in voices))
+    row("words timed", *(str(each.word_starts_ms.count) for each in voices))
     row("words begin off by, p50 / p95", *(_pair(each.word_starts_ms) for each in voices))
     row("words end off by, p50 / p95", *(_pair(each.word_ends_ms) for each in voices))
     return table

@@ -13,11 +13,10 @@ from agent.bench.listener import find_listener
 from agent.bench.machine import Bystanders
 from agent.bench.tts_figures import Figures
 from agent.bench.tts_measure import (
+    measure_by_ear,
     measure_crowd,
-    measure_intelligibility,
     measure_soak,
     measure_speed,
-    measure_words,
 )
 from agent.bench.tts_report import Report
 from agent.bench.tts_speech import TOKENS_PER_SECOND, Speaker
@@ -87,10 +86,7 @@ async def run(plan: Plan, say: Callable[[str], None]) -> Report:
                 say(f"{figures.voice}: what {name} hears")
                 speaker = Speaker(engine.address, figures.voice, figures.language)
                 try:
-                    await measure_intelligibility(
-                        engine, speaker, listener, figures, plan.sentences
-                    )
-                    await measure_words(engine, speaker, listener, figures, plan.sentences)
+                    await measure_by_ear(engine, speaker, listener, figures, plan.sentences)
                 finally:
                     await speaker.aclose()
                 _save(plan, report)

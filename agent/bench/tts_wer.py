@@ -10,6 +10,7 @@ from faster_whisper import WhisperModel
 from livekit import rtc
 
 from agent.bench import tts_words
+from agent.bench.tts_alignment import align
 from agent.bench.tts_corpus import Sentence
 from agent.bench.tts_speech import Speech
 from agent.bench.tts_words import Offsets
@@ -74,10 +75,10 @@ class Listener:
         )
         return compare(sentence, " ".join(segment.text.strip() for segment in segments))
 
-    def time(self, text: str, speech: Speech, language: str) -> Offsets:
+    def time(self, sentence: Sentence, speech: Speech) -> Offsets:
         """Compare when words were said with when they are heard; blocks for about a second."""
-        heard = tts_words.align(self._model, text, _resampled(speech), language)
-        return tts_words.compare(speech.words, heard)
+        heard = align(self._model, sentence, _resampled(speech))
+        return tts_words.compare(sentence, speech.words, heard)
 
 
 def compare(sentence: Sentence, heard: str) -> Understood:

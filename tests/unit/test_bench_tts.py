@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from agent.bench import tts_words
 from agent.bench.engine import Engine
 from agent.bench.listener import find_listener
 from agent.bench.machine import Usage
 from agent.bench.tts import _voices
-from agent.bench.tts_corpus import REPLIES, Sentence, check, sentences
+from agent.bench.tts_corpus import REPLIES, Sentence, check, sentences, timed
 from agent.bench.tts_figures import Crowd, Figures, Soak
 from agent.bench.tts_measure import measure_crowd, measure_soak, measure_speed
 from agent.bench.tts_report import Report, render
@@ -23,6 +24,7 @@ from agent.bench.tts_wer import Understood, compare, errors
 from agent.bench.tts_words import Word
 from agent.bench.whisper_small import _modules, _named, convert
 from agent.caller.report import Latency
+from agent.cli import app
 from agent.errors import UserError
 from agent.settings import Settings
 
@@ -59,9 +61,12 @@ def test_there_are_sixty_sentences_and_replies_in_both_languages() -> None:
         assert len(sentences(language)) == 30
         assert all(sentence.heard for sentence in sentences(language))
         assert all(len(reply.split(". ")) >= 2 for reply in REPLIES[language])
-        timed = list(tts_words.texts(language))
-        assert len(timed) >= 12
-        assert not any(map(str.isdigit, "".join(timed)))
+        for sentence in timed(language):
+            # Each word of the text is told when it begins, in however many words it is said.
+            written = len(sentence.text.split())
+            assert sentence.said
+            assert {len(said.split()) for said in sentence.said} == {written}, sentence.text
+            assert not any(map(str.isdigit, "".join(sentence.said)))
     with pytest.raises(UserError, match="no sentences in de; choose en or fr"):
         check("de")
 
@@ -81,13 +86,13 @@ def test_a_chunk_that_comes_late_leaves_a_gap() -> None:
     ],
 )
 def test_another_way_to_write_it_is_no_error(language: str, said: str, heard: str) -> None:
-    result = compare(Sentence(language, said, said), heard)
+    result = compare(Sentence(language, said, said, []), heard)
     assert result.errors == 0
     assert result.words >= 3
 
 
 def test_names_are_scored_apart() -> None:
-    sentence = Sentence("en", "x", "Sarah Mitchell called twice", ["Sarah", "Mitchell"])
+    sentence = Sentence("en", "x", "Sarah Mitchell called twice", [], ["Sarah", "Mitchell"])
     assert compare(sentence, "Sara Mitchell called once") == Understood(
         text="x",
         heard="Sara Mitchell called once",
@@ -205,11 +210,29 @@ async def test_memory_is_noted_after_each_tenth() -> None:
 
 
 def test_times_of_words_are_compared_word_by_word() -> None:
+    sentence = Sentence("en", "Yes, now.", "Yes, now.", ["Yes, now."])
     theirs = [Word("Yes,", 0.0, 0.4), Word("now.", 0.4, 1.0)]
-    offsets = tts_words.compare([Word("Yes,", 0.1, 0.4), Word(" now.", 0.5, 0.9)], theirs)
+    offsets = tts_words.compare(sentence, [Word("Yes,", 0.1, 0.4), Word(" now.", 0.5, 0.9)], theirs)
     assert offsets.starts == pytest.approx([100, 100])
     assert offsets.ends == pytest.approx([0, -100])
-    assert tts_words.compare([Word("No,", 0.1, 0.4)], theirs).starts == []
+    assert tts_words.compare(sentence, [Word("Yes,", 0.1, 0.4)], theirs).starts == []
+
+
+def test_a_missed_target_fails_the_command_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = Report({}, soaks={"a/b": Soak(utterances=4, megabytes=[100.0, 100.0, 120.0])})
+
+    async def run(*_: object) -> Report:
+        return report
+
+    monkeypatch.setattr("agent.bench.tts.run", run)
+    result = CliRunner().invoke(app, ["bench", "tts"])
+    assert "memory grown" in result.output
+    assert result.exit_code == 1
+    assert str(result.exception) == (
+        "Missed: a/b: memory grown in the second half, %: 20.00, at most 5."
+    )
+    report.soaks["a/b"] = Soak(utterances=4, megabytes=[100.0, 100.0, 104.0])
+    assert CliRunner().invoke(app, ["bench", "tts"]).exit_code == 0
 
 
 def test_voices_are_pairs() -> None:
