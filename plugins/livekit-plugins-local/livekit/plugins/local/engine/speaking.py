@@ -1,10 +1,8 @@
 """One clause of a reply, as everybody who speaks through this engine hears it."""
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from math import inf
 
 from livekit.plugins.local.engine import metrics
 from livekit.plugins.local.engine.tts.base import Phoneme
@@ -60,32 +58,3 @@ async def speak_clause(
             metrics.FIRST_AUDIO.labels(start.voice or start.language).observe(delay)
             began = None
             yield bytes(2 * round(pause * TTS_SAMPLE_RATE)) + pcm
-
-
-class Playback:
-    """Tells when somebody who plays audio as soon as it comes will run out of it."""
-
-    _SHORTEST_SECONDS = 0.4
-
-    def __init__(self) -> None:
-        self._ends = 0.0
-
-    @property
-    def due(self) -> float:
-        """Time of the event loop; now, if there is no audio left."""
-        return max(self._ends, asyncio.get_running_loop().time())
-
-    def affords(self, pace: float) -> float:
-        """Return how many characters can be spoken before the audio ends, or within 0.4 s.
-
-        Before the first audio there is no silence to be avoided, and so no limit.
-
-        Args:
-            pace: Seconds that a character takes.
-        """
-        seconds = self.due - asyncio.get_running_loop().time()
-        return max(seconds, self._SHORTEST_SECONDS) / pace if pace and self._ends else inf
-
-    def play(self, pcm: bytes) -> None:
-        """Note that audio was sent: s16le mono at `TTS_SAMPLE_RATE`."""
-        self._ends = self.due + len(pcm) / (2 * TTS_SAMPLE_RATE)

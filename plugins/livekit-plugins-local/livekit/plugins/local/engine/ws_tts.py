@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from aiohttp import WSMsgType, web
-from livekit.plugins.local.engine.speaking import Playback, speak_clause
+from livekit.plugins.local.engine.outbox import Outbox
+from livekit.plugins.local.engine.pacing import Pace, Playback, Script, head_start
+from livekit.plugins.local.engine.speaking import speak_clause
 from livekit.plugins.local.engine.text.cutting import cut_short
 from livekit.plugins.local.engine.text.segmenter import Segmenter, pause_after
 from livekit.plugins.local.engine.timing.clock import Clock
@@ -15,8 +18,6 @@ from livekit.plugins.local.engine.tts.base import Phoneme
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
 from livekit.plugins.local.engine.ws import parse
 from livekit.plugins.local.protocol import TTS_SAMPLE_RATE, ProtocolError, TtsStart, encode
-
-Clauses = asyncio.Queue[str | None]
 
 
 async def serve_tts(
@@ -31,9 +32,9 @@ async def serve_tts(
     start = _start(message)
     synthesizer.voices.resolve(start.voice, start.language)
     await socket.send_str(encode({"type": "ready", "sample_rate": TTS_SAMPLE_RATE}))
-    clauses: Clauses = asyncio.Queue()
-    reader = asyncio.create_task(_read(socket, Segmenter(start.language), clauses))
-    speaker = asyncio.create_task(_speak(socket, start, clauses, synthesizer))
+    script = Script()
+    reader = asyncio.create_task(_read(socket, Segmenter(start.language), script))
+    speaker = asyncio.create_task(_speak(socket, start, script, synthesizer))
     try:
         done, _ = await asyncio.wait({reader, speaker}, return_when=asyncio.FIRST_COMPLETED)
         # The reader ends first only when the client left or broke the protocol.
@@ -45,7 +46,7 @@ async def serve_tts(
         await asyncio.gather(reader, speaker, return_exceptions=True)
 
 
-async def _read(socket: web.WebSocketResponse, segmenter: Segmenter, clauses: Clauses) -> None:
+async def _read(socket: web.WebSocketResponse, segmenter: Segmenter, script: Script) -> None:
     """Cut the text into clauses; return when the client closes."""
     ended = False
     async for frame in socket:
@@ -58,45 +59,55 @@ async def _read(socket: web.WebSocketResponse, segmenter: Segmenter, clauses: Cl
         text = content.get("text", "") if isinstance(content, dict) else ""
         found = segmenter.push(str(text)) if kind == "text" else segmenter.flush()
         for clause in found:
-            clauses.put_nowait(clause)
+            script.add(clause)
         if kind == "end":
             ended = True
-            clauses.put_nowait(None)
+            script.end()
 
 
 async def _speak(
-    socket: web.WebSocketResponse, start: TtsStart, clauses: Clauses, synthesizer: Synthesizer
+    socket: web.WebSocketResponse, start: TtsStart, script: Script, synthesizer: Synthesizer
+) -> None:
+    async with Outbox(socket) as outbox:
+        await _speak_into(outbox, start, script, synthesizer)
+
+
+async def _speak_into(
+    outbox: Outbox, start: TtsStart, script: Script, synthesizer: Synthesizer
 ) -> None:
     pause = 0.0
     playback = Playback()
     clock = Clock(TTS_SAMPLE_RATE, start.language, start.speed)
-    async for clause in _affordable(clauses, start, synthesizer, playback):
-        await socket.send_str(encode({"type": "segment", "text": clause}))
+    pace = partial(synthesizer.pace, voice=start.voice, language=start.language, speed=start.speed)
+    async for clause in _affordable(script, start.language, pace, playback):
+        await outbox.put(encode({"type": "segment", "text": clause}))
         told: list[Phoneme] = []
         speech = speak_clause(synthesizer, start, clause, pause, playback.due, told)
         async with aclosing(speech) as audio, aclosing(clock.timed(clause, audio, told)) as parts:
             async for part in parts:
                 if isinstance(part, bytes):
-                    playback.play(part)
-                    await socket.send_bytes(part)
+                    delay = 0.0
+                    if not playback.begun:
+                        seconds = len(part) / (2 * TTS_SAMPLE_RATE)
+                        delay = head_start(clause, seconds, script.known, start.language, pace)
+                        outbox.hold(delay)
+                    playback.play(part, delay)
+                    await outbox.put(part)
                 else:
                     words = [asdict(word) for word in part]
-                    await socket.send_str(encode({"type": "words", "words": words}))
+                    await outbox.put(encode({"type": "words", "words": words}))
         pause = pause_after(clause)
-        await socket.send_str(encode({"type": "segment_end"}))
-    await socket.send_str(encode({"type": "done"}))
+        await outbox.put(encode({"type": "segment_end"}))
+    await outbox.put(encode({"type": "done"}))
 
 
 async def _affordable(
-    clauses: Clauses, start: TtsStart, synthesizer: Synthesizer, playback: Playback
+    script: Script, language: str, pace: Pace, playback: Playback
 ) -> AsyncGenerator[str, None]:
     """Yield the clauses; what a slow voice could not say in time is cut once more."""
-    while (clause := await clauses.get()) is not None:
+    while (clause := await script.take()) is not None:
         while clause:
-            pace = synthesizer.pace(
-                clause, voice=start.voice, language=start.language, speed=start.speed
-            )
-            part, clause = cut_short(clause, start.language, playback.affords(pace))
+            part, clause = cut_short(clause, language, playback.affords(pace(clause)))
             yield part
 
 

@@ -13,9 +13,9 @@ _MIN_LETTERS_OF_PHRASE = 16
 # Words before which people breathe, if they must.
 _OPENING = {
     "en": "and or but because that which who with for from in on at by until when where than is "
-    "are was were will would should could can",
+    "are was were will would should could can to between after before during",
     "fr": "et ou mais que qui pour avec sans dans sur par en est sont car quand où comme chez sera "
-    "doit devrait peut",
+    "doit devrait peut jusqu'à jusqu'au jusqu'en depuis pendant vers entre après avant",
 }
 _PHRASES = {
     language: re.compile(rf"\s(?=(?:{words.replace(' ', '|')})\s)", re.IGNORECASE)

@@ -141,7 +141,7 @@ class Synthesizer:
         raise failure
 
     def pace(self, text: str, *, voice: str | None, language: str, speed: float) -> float:
-        """Return how many seconds each character of a text will take, 0 if it is known by heart.
+        """Return the seconds per character, as `VoiceWorker.pace`; 0 for a text known by heart.
 
         Args: as `synthesize`.
 

@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from livekit.plugins.local.engine import metrics
 from livekit.plugins.local.engine.model_thread import ModelThread, Runner
+from livekit.plugins.local.engine.pacing import OVERHEAD
 from livekit.plugins.local.engine.tts.audio import PcmEncoder
 from livekit.plugins.local.engine.tts.base import Phoneme, TTSEngine, Voiced
 from livekit.plugins.local.engine.tts.breaker import Breaker
@@ -103,7 +104,10 @@ class VoiceWorker:
 
     @property
     def pace(self) -> float:
-        """Seconds that a character has taken of late until its audio came, 0 if not known."""
+        """Seconds that each character of a clause, and its `OVERHEAD`, has taken of late.
+
+        Until its audio came; 0 if not known.
+        """
         return self._usual
 
     async def load(self) -> None:
@@ -218,8 +222,9 @@ class VoiceWorker:
         if rendition is self._current and not rendition.audible:
             taken = asyncio.get_running_loop().time() - self._began
             # A busy moment is remembered for some clauses, and then forgotten.
-            usual = taken / max(len(rendition.clause.text), _SHORT_CLAUSE)
-            self._pace = max(usual, _MEMORY * self._pace)
+            length = len(rendition.clause.text)
+            self._pace = max(taken / max(length, _SHORT_CLAUSE), _MEMORY * self._pace)
+            usual = taken / (length + OVERHEAD)
             self._usual += (usual - self._usual) * (_WEIGHT if self._usual else 1.0)
         rendition.add(pcm, phonemes)
         if rendition is self._current and not rendition.ended:

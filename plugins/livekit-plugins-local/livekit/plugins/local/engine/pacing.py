@@ -1,0 +1,126 @@
+"""Keeps a reply from breaking off between two clauses: how long the next may be, when to begin."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from math import inf
+
+from livekit.plugins.local.engine.text.cutting import cut_short
+from livekit.plugins.local.protocol import TTS_SAMPLE_RATE
+
+OVERHEAD = 20
+"""What a clause costs a neural voice before its first character, in characters."""
+
+_SHORTEST_SECONDS = 0.4
+_LONGEST_HEAD_START = 0.7
+_MARGIN_SECONDS = 0.15
+_LOOK_AHEAD = 8
+
+Pace = Callable[[str], float]
+"""Returns the seconds that each character of a clause takes, 0 if it takes no time."""
+
+
+class Script:
+    """The clauses of a reply as they become known; one reader."""
+
+    def __init__(self) -> None:
+        self._clauses: deque[str] = deque()
+        self._changed = asyncio.Event()
+        self._ended = False
+
+    @property
+    def known(self) -> Sequence[str]:
+        """Those that nobody has taken yet."""
+        return tuple(self._clauses)
+
+    def add(self, clause: str) -> None:
+        """Add the next one."""
+        self._clauses.append(clause)
+        self._changed.set()
+
+    def end(self) -> None:
+        """Say that there are no more."""
+        self._ended = True
+        self._changed.set()
+
+    async def take(self) -> str | None:
+        """Return the next one, once it is known; None at the end."""
+        while not self._clauses:
+            if self._ended:
+                return None
+            self._changed.clear()
+            await self._changed.wait()
+        return self._clauses.popleft()
+
+
+class Playback:
+    """Tells when somebody who plays audio as soon as it comes will run out of it."""
+
+    def __init__(self) -> None:
+        self._ends = 0.0
+
+    @property
+    def begun(self) -> bool:
+        """Whether there was any audio yet."""
+        return bool(self._ends)
+
+    @property
+    def due(self) -> float:
+        """Time of the event loop; now, if there is no audio left."""
+        return max(self._ends, asyncio.get_running_loop().time())
+
+    def affords(self, pace: float) -> float:
+        """Return how many characters can be spoken before the audio ends, or within 0.4 s.
+
+        Before the first audio there is no silence to be avoided, and so no limit.
+
+        Args:
+            pace: Seconds that a character takes.
+        """
+        in_hand = self.due - asyncio.get_running_loop().time()
+        return _affordable(in_hand, pace) if self.begun else inf
+
+    def play(self, pcm: bytes, delay: float = 0.0) -> None:
+        """Note that audio was sent: s16le mono at `TTS_SAMPLE_RATE`.
+
+        Args:
+            pcm: The audio.
+            delay: Seconds after which it will be, where that is not now.
+        """
+        self._ends = self.due + delay + len(pcm) / (2 * TTS_SAMPLE_RATE)
+
+
+def head_start(
+    spoken: str, seconds: float, known: Sequence[str], language: str, pace: Pace
+) -> float:
+    """Return for how long to hold back a reply's first audio, so that it does not break off.
+
+    A slow voice gains little by a short clause, and may lose what it has gained by the next.
+
+    Args:
+        spoken: The first clause.
+        seconds: How long it lasts.
+        known: The clauses after it, as far as they are known.
+        language: Language code.
+        pace: How fast the voice is.
+
+    Returns:
+        Seconds, at most 0.7; 0 for a voice that is fast enough.
+    """
+    if not spoken:
+        return 0.0
+    per_character = seconds / len(spoken)
+    in_hand, lacking = seconds, 0.0
+    for rest in known[:_LOOK_AHEAD]:
+        while rest and lacking < _LONGEST_HEAD_START:
+            each = pace(rest)
+            part, rest = cut_short(rest, language, _affordable(in_hand + lacking, each))
+            in_hand -= each * (len(part) + OVERHEAD)
+            if each:
+                lacking = max(lacking, _MARGIN_SECONDS - in_hand)
+            in_hand += per_character * len(part)
+    return min(lacking, _LONGEST_HEAD_START)
+
+
+def _affordable(in_hand: float, pace: float) -> float:
+    return max(in_hand, _SHORTEST_SECONDS) / pace - OVERHEAD if pace else inf
