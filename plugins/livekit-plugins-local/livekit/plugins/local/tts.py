@@ -185,10 +185,10 @@ class SynthesizeStream(tts.SynthesizeStream):
         return None
 
     async def _forward(self, engine: EngineStream, first: str, watchdog: Watchdog) -> None:
-        await engine.send({"type": "text", "text": first})
+        await engine.send({"type": "text", "text": _encodable(first)})
         async for item in self._input_ch:
             if isinstance(item, str):
-                await engine.send({"type": "text", "text": item})
+                await engine.send({"type": "text", "text": _encodable(item)})
             else:
                 await engine.send({"type": "flush"})
         self._text_ended = True
@@ -229,3 +229,8 @@ class SynthesizeStream(tts.SynthesizeStream):
             emitter.push_timed_transcript(
                 TimedString(text, start_time=word["start"], end_time=word["end"])
             )
+
+
+def _encodable(text: str) -> str:
+    """Drop halves of characters, with which a model's token may end: UTF-8 has none."""
+    return text.encode("utf-8", "ignore").decode()
