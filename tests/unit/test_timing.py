@@ -155,6 +155,11 @@ def test_a_word_is_transcribed_once_and_as_it_is_said(monkeypatch: pytest.Monkey
     assert not transcripts.known(["Yes!"], "fr")
     assert transcripts(["Yes.", "no"], "en") == ["<Yes>", "<no>"]
     assert asked == [["Yes", "5 dollars"], ["no"]]
+    # Signs and units that are said because of the number beside them; words that look like some.
+    signs = transcripts(["€,", "%", "kg", "n°", "l'eau", "s'il", "10h30"], "fr")
+    assert signs == [
+        "<euros>", "<%>", "<kilogrammes>", "<numéro>", "<l'eau>", "<s'il>", "<10 heures 30>"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def _compile(language: str) -> tuple[re.Pattern[str], re.Pattern[str], re.Patter
     return (
         re.compile(rf"(?<!\w)(?P<sign>{_SIGN}|(?:{_CODE})\s)\s?{amount}(?![.,]?\d)"),
         re.compile(rf"{before}{amount}\s?(?P<sign>{_SIGN}|(?:{_CODE})\b)"),
-        re.compile(rf"{before}(?P<number>{number})\s?(?P<unit>{units})(?![\w²³/°])"),
+        re.compile(rf"{before}(?P<number>{number})\s?(?P<unit>{units})(?![\w²³/°'’])"),
     )
 
 

@@ -8,6 +8,8 @@ _ROMAN = r"(?=[IVX]{2})X{0,3}(?:IX|IV|V?I{0,3})"
 _CENTURY = re.compile(rf"\b(?P<roman>{_ROMAN}|[VX])(?P<ending>e|ème)\b")
 _NAMED = re.compile(rf"\b(?P<name>[A-ZÉÈ][\w’']+)\s(?P<roman>{_ROMAN})(?![\w’'-])")
 _FIRST = re.compile(r"(?<=\w\s)I(er|re|ère)\b")
+# espeak-ng reads "17e" as a number and a letter.
+_ORDINAL = re.compile(r"(?<=\d)e\b(?!['’])")
 _RULERS = frozenset(
     "Alexander Benedict Catherine Charles Christian Edward Elizabeth Ferdinand Frederick George "
     "Gustav Henry Ivan James Louis Margaret Mary Napoleon Nicholas Paul Peter Philip Pius Ramses "
@@ -76,6 +78,7 @@ def say_numerals(text: str, language: str) -> str:
     if language == "fr":
         text = _CENTURY.sub(lambda found: f"{_value(found['roman'])}{found['ending']}", text)
         text = _FIRST.sub(lambda found: f"1{found[1]}", text)
+        text = _ORDINAL.sub("ème", text)
     text = _NAMED.sub(lambda found: _named(found, language), text)
     text = _PHONE.sub(_phone, text)
     text = _RANGE.sub(rf"\g<a> {'à' if language == 'fr' else 'to'} \g<b>", text)

@@ -12,6 +12,10 @@ _DIALECTS = {"en": "en-us", "fr": "fr-fr", "pt": "pt-br"}
 _TIMEOUT_SECONDS = 1.0
 _MOST_WORDS = 20_000
 _AROUND = "\"'“”‘’().,;:!?…«»[]*_`-–— \n\t\u00a0\u202f"
+# Units and the like are written out only beside one.
+_NUMBER = "7"
+_SPOKEN = frozenset("%&+=")
+"""Signs that are no letters, but are said."""
 # Stands for a digit where nobody can tell how it is read.
 _DIGIT = "əəəə"
 
@@ -51,9 +55,8 @@ class Transcripts:
 
 
 def _transcribe(words: Sequence[str], language: str) -> list[tuple[str, str]]:
-    # The way it is said: "$5" is five dollars.
-    said = {word: speakable(word, language) for word in words}
-    said = {word: text for word, text in said.items() if is_speakable(text)}
+    said = {word: _said(word, language) for word in words}
+    said = {word: text for word, text in said.items() if is_speakable(text) or text in _SPOKEN}
     lines = _run_espeak(list(said.values()), language) if said else []
     if len(lines) != len(said):
         # No program, no such language, or a word at which it breaks the line.
@@ -62,6 +65,16 @@ def _transcribe(words: Sequence[str], language: str) -> list[tuple[str, str]]:
         ]
     sounds = dict(zip(said, lines, strict=True))
     return [(word, sounds.get(word, "")) for word in words]
+
+
+def _said(word: str, language: str) -> str:
+    """Return how a word is said: "$5" is five dollars, "kg" after a number is kilograms."""
+    alone = speakable(word, language)
+    if any(map(str.isdigit, word)):
+        return alone
+    after = speakable(f"{_NUMBER} {word}", language).removeprefix(f"{_NUMBER} ")
+    before = speakable(f"{word} {_NUMBER}", language).removesuffix(f" {_NUMBER}")
+    return next((said for said in (after, before) if said != alone and _NUMBER not in said), alone)
 
 
 def _run_espeak(words: Sequence[str], language: str) -> list[str]:
