@@ -17,9 +17,12 @@ from agent.settings import Settings, load
 LISTENERS = ("whisper-small", "whisper-base")
 """Who judges how well a voice is understood: the first that is here."""
 
+TIMER = "whisper-base"
+"""Who says when words are said: its weights are the original ones, not read back from 8 bits."""
+
 _SOURCE = "whisper-small-onnx"
 # It has the same tokens and languages, in CTranslate2's format.
-_RELATIVE = "whisper-base"
+_RELATIVE = TIMER
 
 
 def listener() -> None:

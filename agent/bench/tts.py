@@ -34,7 +34,10 @@ def tts(
     ] = None,
     listener: Annotated[
         str | None,
-        typer.Option(help="Whisper model or directory; default: the best one that is here."),
+        typer.Option(
+            help="Whisper model or directory that judges and times; default: the best one that is "
+            "here judges, whisper-base times."
+        ),
     ] = None,
     calls: Annotated[int, typer.Option(min=1, help="Let so many calls speak at once, too.")] = 1,
     utterances: Annotated[

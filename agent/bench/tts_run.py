@@ -9,7 +9,7 @@ import psutil
 
 from agent.bench import tts_corpus
 from agent.bench.engine import Engine, run_engine
-from agent.bench.listener import find_listener
+from agent.bench.listener import TIMER, find_listener
 from agent.bench.machine import Bystanders
 from agent.bench.tts_figures import Figures
 from agent.bench.tts_measure import (
@@ -61,15 +61,18 @@ async def run(plan: Plan, say: Callable[[str], None]) -> Report:
     """
     for language, _ in plan.voices:
         tts_corpus.check(language)
-    name, model = (
-        find_listener(plan.settings, plan.listener) if plan.sentences != 0 else ("nobody", None)
-    )
+    name, timer, models = "nobody", "nobody", None
+    if plan.sentences != 0:
+        name, judge = find_listener(plan.settings, plan.listener)
+        timer, clock = find_listener(plan.settings, plan.listener or TIMER)
+        models = judge, clock
     report = Report(
         {
             "device": plan.settings.device,
             "cores": psutil.cpu_count(),
             "tokens_per_second": plan.pace,
             "listener": name,
+            "timer": timer,
         }
     )
     bystanders = Bystanders()
@@ -80,10 +83,10 @@ async def run(plan: Plan, say: Callable[[str], None]) -> Report:
             await _measure(plan, engine, figures, report, say)
             report.bystanders = bystanders.share
             _save(plan, report)
-        if model:
-            listener = await asyncio.to_thread(Listener, model)
+        if models:
+            listener = await asyncio.to_thread(Listener, *models)
             for figures in report.voices:
-                say(f"{figures.voice}: what {name} hears")
+                say(f"{figures.voice}: what {name} hears, and {timer} times")
                 speaker = Speaker(engine.address, figures.voice, figures.language)
                 try:
                     await measure_by_ear(engine, speaker, listener, figures, plan.sentences)

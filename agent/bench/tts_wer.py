@@ -58,15 +58,18 @@ class Understood:
 class Listener:
     """Whisper with its own search, knowing the language."""
 
-    def __init__(self, model: Path) -> None:
-        """Args: model: Directory of a Whisper model in CTranslate2 format."""
-        self._model = WhisperModel(
-            str(model), device="cpu", compute_type="int8", local_files_only=True
-        )
+    def __init__(self, judge: Path, timer: Path) -> None:
+        """Load two models, or one in both roles.
+
+        Args:
+            judge: Directory of the Whisper model in CTranslate2's format that writes down.
+            timer: Directory of the one that finds words.
+        """
+        self._judge, self._timer = _load(judge), _load(timer)
 
     def hear(self, sentence: Sentence, speech: Speech) -> Understood:
         """Write down what was said, and compare; blocks for about a second."""
-        segments, _ = self._model.transcribe(
+        segments, _ = self._judge.transcribe(
             _resampled(speech),
             language=sentence.language,
             temperature=0.0,
@@ -77,8 +80,12 @@ class Listener:
 
     def time(self, sentence: Sentence, speech: Speech) -> Offsets:
         """Compare when words were said with when they are heard; blocks for about a second."""
-        heard = align(self._model, sentence, _resampled(speech))
+        heard = align(self._timer, sentence, _resampled(speech))
         return tts_words.compare(sentence, speech.words, heard)
+
+
+def _load(model: Path) -> WhisperModel:
+    return WhisperModel(str(model), device="cpu", compute_type="int8", local_files_only=True)
 
 
 def compare(sentence: Sentence, heard: str) -> Understood:
