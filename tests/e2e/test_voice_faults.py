@@ -24,22 +24,24 @@ pytestmark = pytest.mark.e2e
 
 LONGEST_SILENCE = 1.5
 ANSWERS = {
-    "Spain": "Spain is warm and sunny. Its farmers grow many oranges. The capital is Madrid. "
-    "People like to dance there.",
-    "Germany": "Germany is in Europe. It has many old castles. The capital is Berlin. "
-    "People like to eat bread there.",
+    "Spain": "Spain is warm and sunny. Its farmers grow oranges. The capital is Madrid.",
+    "Germany": "Germany is in Europe. It has many castles. The capital is Berlin.",
+    # The voice that hangs has recovered before this is over.
     "Italy": "Italy looks like a boot. It is famous for its pizza. The capital is Rome. "
     "People like to sing there.",
-    "Japan": "Japan is an island country. It has very fast trains. The capital is Tokyo. "
-    "People like to eat fish there.",
+    "Japan": "Japan is an island country. It has fast trains. The capital is Tokyo.",
+    "Egypt": "Egypt has a great river. It has many pyramids. The capital is Cairo.",
 }
 # A word of each sentence, which every ear understands.
 WORDS = {
-    "Spain": ("sunny", "oranges", "Madrid", "dance"),
-    "Germany": ("Europe", "castles", "Berlin", "bread"),
+    "Spain": ("sunny", "oranges", "Madrid"),
+    "Germany": ("Europe", "castles", "Berlin"),
     "Italy": ("boot", "pizza", "Rome", "sing"),
-    "Japan": ("island", "trains", "Tokyo", "fish"),
+    "Japan": ("island", "trains", "Tokyo"),
+    "Egypt": ("river", "pyramids", "Cairo"),
 }
+FAULTS = {"turn 1": "mute 1", "turn 2": "raise 3", "turn 3": "hang 1"}
+APOLOGY = "something went wrong"
 
 
 def longest_silence(answer: Pcm) -> float:
@@ -69,7 +71,20 @@ class Scene:
     @property
     def spoken(self) -> str:
         """What the preferred voice has said."""
-        return (self.folder / "spoken").read_text()
+        path = self.folder / "spoken"
+        return path.read_text() if path.exists() else ""
+
+    async def killed_after(self, word: str) -> str:
+        """Kill the engine once the preferred voice has said a word, and start it again.
+
+        Returns:
+            What the voice had said until then.
+        """
+        while word not in (spoken := self.spoken):
+            await asyncio.sleep(0.02)
+        self.engine.kill()
+        self.engine.start()
+        return spoken
 
     async def call(
         self, questions: list[np.ndarray], progress: Callable[[str], None]
@@ -98,60 +113,35 @@ def scene(tmp_path: Path, livekit: RunningLiveKit) -> Scene:
     return Scene(tmp_path, livekit)
 
 
-async def test_whatever_its_voice_does_the_engine_speaks(
+async def test_whatever_fails_the_caller_hears_a_voice_and_the_next_turn_the_chosen_one(
     scene: Scene, say: Callable[[str, str], np.ndarray], transcriber: Transcriber
 ) -> None:
-    faults = {"turn 1": "mute 1", "turn 2": "raise 3", "turn 3": "hang 1"}
+    """In one call the voice is mute, raises, hangs, and then its whole engine is killed."""
+    killing = asyncio.create_task(scene.killed_after("island"))
 
     def follow(line: str) -> None:
-        for turn, fault in faults.items():
+        for turn, fault in FAULTS.items():
             if line.startswith(turn):
                 scene.faults.write_text(fault)
 
-    report = await scene.call([say(f"Tell me about {name}.", "en") for name in ANSWERS], follow)
-    assert len(report.turns) == len(ANSWERS)
-    for turn, words in zip(report.turns, WORDS.values(), strict=True):
-        heard = transcriber.transcribe(turn.answer_audio, report.agent.rate, "en")
-        counts = [len(re.findall(rf"\b{word}", heard, re.IGNORECASE)) for word in words]
-        assert max(counts) == 1, f"{heard!r} repeats itself"
-        # The last of the stand-ins is hard to understand, for the judge as well.
-        assert sum(counts) >= 2, f"{heard!r} lacks what was to be said"
-        assert longest_silence(turn.answer_audio) <= LONGEST_SILENCE, heard
-    # All of them came to pass, and in the end the voice that was chosen speaks again.
-    assert scene.faults.read_text() == ""
-    assert "Tokyo" in scene.spoken
-
-
-async def test_when_the_engine_is_killed_the_caller_is_told_and_the_next_turn_has_its_voice(
-    scene: Scene, say: Callable[[str, str], np.ndarray], transcriber: Transcriber
-) -> None:
-    asked = asyncio.Event()
-
-    def follow(line: str) -> None:
-        if line.startswith("turn 1"):
-            asked.set()
-
-    async def kill_in_mid_answer() -> None:
-        await asked.wait()
-        while "sunny" not in (scene.spoken if (scene.folder / "spoken").exists() else ""):
-            await asyncio.sleep(0.02)
-        scene.engine.kill()
-        scene.engine.start()
-
-    killing = asyncio.create_task(kill_in_mid_answer())
-    questions = [say(f"Tell me about {name}.", "en") for name in ("Spain", "Japan")]
     try:
+        questions = [say(f"Tell me about {name}.", "en") for name in ANSWERS]
         report = await scene.call(questions, follow)
     finally:
         killing.cancel()
         await asyncio.wait({killing})
-    first, second = report.turns
-    heard = transcriber.transcribe(first.answer_audio, report.agent.rate, "en")
-    assert longest_silence(first.answer_audio) <= LONGEST_SILENCE, heard
-    for word in (*WORDS["Spain"], "something went wrong"):
-        assert len(re.findall(word, heard, re.IGNORECASE)) <= 1, f"{heard!r} repeats itself"
-    assert "something went wrong" in heard
-    heard = transcriber.transcribe(second.answer_audio, report.agent.rate, "en")
-    assert "Tokyo" in heard
-    assert longest_silence(second.answer_audio) <= LONGEST_SILENCE, heard
-    assert "Tokyo" in scene.spoken
+    # All of them came to pass, and the voice that hung spoke again in the next turn.
+    assert scene.faults.read_text() == ""
+    assert "island" in killing.result()
+    assert len(report.turns) == len(ANSWERS)
+    for (name, words), turn in zip(WORDS.items(), report.turns, strict=True):
+        heard = transcriber.transcribe(turn.answer_audio, report.agent.rate, "en")
+        counts = [len(re.findall(rf"\b{word}", heard, re.IGNORECASE)) for word in words]
+        assert max(counts) <= 1, f"{heard!r} repeats itself"
+        assert len(re.findall(APOLOGY, heard, re.IGNORECASE)) == (name == "Japan"), heard
+        # The last of the stand-ins is hard to understand, for the judge as well.
+        assert sum(counts) >= (1 if name == "Japan" else 2), f"{heard!r} lacks what was to be said"
+        assert longest_silence(turn.answer_audio) <= LONGEST_SILENCE, heard
+    # The engine that was started again speaks, not what stood in for it.
+    assert "Cairo" in heard
+    assert "Cairo" in scene.spoken
