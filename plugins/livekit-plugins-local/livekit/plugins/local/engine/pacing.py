@@ -15,6 +15,8 @@ _SHORTEST_SECONDS = 0.4
 _LONGEST_HEAD_START = 0.7
 _MARGIN_SECONDS = 0.15
 _LOOK_AHEAD = 8
+# A fast speaker: a voice that hands a clause over in pieces has made only a part of it.
+_CHARACTERS_PER_SECOND = 20.0
 
 Pace = Callable[[str], float]
 """Returns the seconds that each character of a clause takes, 0 if it takes no time."""
@@ -99,7 +101,7 @@ def head_start(
 
     Args:
         spoken: The first clause.
-        seconds: How long it lasts.
+        seconds: How much audio of it there is.
         known: The clauses after it, as far as they are known.
         language: Language code.
         pace: How fast the voice is.
@@ -109,8 +111,8 @@ def head_start(
     """
     if not spoken:
         return 0.0
-    per_character = seconds / len(spoken)
-    in_hand, lacking = seconds, 0.0
+    in_hand, lacking = max(seconds, len(spoken) / _CHARACTERS_PER_SECOND), 0.0
+    per_character = in_hand / len(spoken)
     for rest in known[:_LOOK_AHEAD]:
         while rest and lacking < _LONGEST_HEAD_START:
             each = pace(rest)
