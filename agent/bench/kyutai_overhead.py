@@ -3,15 +3,19 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from unittest.mock import patch
 
+import aiohttp
 import msgpack
+from aiohttp.client_proto import ResponseHandler
+from livekit import rtc
 from livekit.agents import tts
 from livekit.plugins.kyutai import messages
 from livekit.plugins.kyutai.connection import Connection
+from livekit.plugins.kyutai.server import MoshiServer
 from livekit.plugins.kyutai.tts import SynthesizeStream
 
 
@@ -20,7 +24,8 @@ class Overhead:
     """Delays in seconds.
 
     Attributes:
-        frames: From the arrival of each frame to the end of the push of its audio.
+        frames: From the moment the last byte of each frame was read off the socket, not yet a
+            message, to the end of the push of its audio. What it waits for other streams counts.
         words: From the end of each word to the end of the sending of its message, for words that
             were complete when there was a connection.
     """
@@ -43,22 +48,54 @@ def watched() -> Iterator[Overhead]:
 @contextmanager
 def _frames(delays: list[float]) -> Iterator[None]:
     arrived: dict[asyncio.Task[object] | None, float] = {}
-    decode, push = messages.decode, tts.AudioEmitter.push
+    decode, push = messages.decode, tts.AudioEmitter.push_frame
 
-    def arrives(data: bytes) -> messages.Message:
-        arrived[asyncio.current_task()] = time.perf_counter()
-        return decode(data)
+    with _arrivals() as read:
 
-    def pushed(emitter: tts.AudioEmitter, data: bytes) -> None:
-        push(emitter, data)
-        if began := arrived.pop(asyncio.current_task(), None):
-            delays.append(time.perf_counter() - began)
+        def arrives(data: bytes) -> messages.Message:
+            arrived[asyncio.current_task()] = read.pop(id(data), 0.0)
+            return decode(data)
+
+        def pushed(emitter: tts.AudioEmitter, frame: rtc.AudioFrame) -> None:
+            push(emitter, frame)
+            if began := arrived.pop(asyncio.current_task(), None):
+                delays.append(time.perf_counter() - began)
+
+        with (
+            patch.object(messages, "decode", arrives),
+            patch.object(tts.AudioEmitter, "push_frame", pushed),
+        ):
+            yield
+
+
+@contextmanager
+def _arrivals() -> Iterator[dict[int, float]]:
+    """Give when the bytes of each message were read, by the identity of its data."""
+    read: dict[int, float] = {}
+    sockets: dict[object, aiohttp.ClientWebSocketResponse] = {}
+    connect, receive = MoshiServer.websocket, ResponseHandler.data_received
+
+    async def connects(
+        server: MoshiServer, path: str, query: Mapping[str, str], *, timeout: float
+    ) -> aiohttp.ClientWebSocketResponse:
+        socket = await connect(server, path, query, timeout=timeout)
+        assert socket._conn
+        sockets[socket._conn.protocol] = socket
+        return socket
+
+    def receives(protocol: ResponseHandler, data: bytes) -> None:
+        at = time.perf_counter()
+        queue = sockets[protocol]._reader._buffer if protocol in sockets else ()
+        waiting = len(queue)
+        receive(protocol, data)
+        for message, _ in list(queue)[waiting:]:
+            read[id(message.data)] = at
 
     with (
-        patch.object(messages, "decode", arrives),
-        patch.object(tts.AudioEmitter, "push", pushed),
+        patch.object(MoshiServer, "websocket", connects),
+        patch.object(ResponseHandler, "data_received", receives),
     ):
-        yield
+        yield read
 
 
 @contextmanager

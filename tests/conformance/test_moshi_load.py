@@ -20,8 +20,12 @@ from tests.support.moshi.running import Kind, every_server
 pytestmark = pytest.mark.conformance
 
 STREAMS = 16
-OVERHEAD = 0.002 * deadlines.FACTOR
-"""Seconds between a frame's arrival and its audio, for 95 of 100 frames."""
+OVERHEAD = 0.05 * deadlines.FACTOR
+"""Seconds between a frame's arrival and its audio, for 95 of 100 frames.
+
+The fake shares this process, and other tests this machine: `eloquence bench kyutai` holds the
+plugin to 2 ms.
+"""
 
 SENDING = 0.005 * deadlines.FACTOR
 """Seconds between the end of a word and its message."""

@@ -318,6 +318,33 @@ async def test_speech_without_an_end_is_an_error() -> None:
     assert "51 s of speech came for 2 words" in error.message and not error.retryable
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "Text", "text": "so", "start_s": 0.1, "stop_s": 0.2},
+        {"type": "Text", "text": "so" * 10_000, "start_s": 0.1, "stop_s": 0.2},
+        {"type": "Audio", "pcm": []},
+        {"type": "Later", "x": 1},
+        READY,
+    ],
+    ids=["words", "long words", "no samples", "unknown", "ready"],
+)
+async def test_messages_without_an_end_are_an_error(frame: dict[str, Any]) -> None:
+    """Each of them is a sign of life, so that no limit on silence ends this."""
+
+    async def script(socket: web.WebSocketResponse) -> None:
+        await socket.send_bytes(msgpack.packb(READY))
+        with suppress(ConnectionError):
+            while True:
+                await socket.send_bytes(msgpack.packb(frame))
+                # What fits into the kernel's buffers would keep the loop until it is full.
+                await asyncio.sleep(0)
+
+    async with scripted(script) as server:
+        error = await speak(server.url)
+    assert "did not stop" in error.message
+
+
 async def test_messages_of_a_later_version_are_passed_over() -> None:
     async def script(socket: web.WebSocketResponse) -> None:
         for frame in (READY, READY, {"type": "Later", "x": 1}, AUDIO):
@@ -335,6 +362,28 @@ async def test_messages_of_a_later_version_are_passed_over() -> None:
         await stream.aclose()
         await plugin.aclose()
     assert seconds == pytest.approx(0.08)
+
+
+async def test_each_frame_of_the_server_is_passed_on_whole() -> None:
+    """What were gathered first would leave little in hand: a slow moment would tear the sound."""
+
+    async def script(socket: web.WebSocketResponse) -> None:
+        await socket.send_bytes(msgpack.packb(READY))
+        for _ in range(3):
+            await socket.send_bytes(msgpack.packb(AUDIO))
+        async for _ in socket:
+            continue
+
+    async with scripted(script) as server:
+        plugin = TTS(base_url=server.url)
+        stream = plugin.stream(conn_options=options(SOON))
+        stream.push_text(TEXT)
+        async with asyncio.timeout(SOON):
+            durations = [(await anext(stream)).frame.duration for _ in range(3)]
+        await stream.aclose()
+        await plugin.aclose()
+    # The framework keeps 10 ms, to be able to say which is the last.
+    assert durations == pytest.approx([0.07, 0.08, 0.08])
 
 
 async def test_eos_is_sent_once_and_last() -> None:

@@ -1,12 +1,15 @@
 """Servers that send anything at all: each stream ends as it should, or with an `APIError`."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import msgpack
 import pytest
+from aiohttp import web
 from livekit import rtc
 from livekit.agents import APIError
 from livekit.plugins import kyutai
@@ -14,7 +17,7 @@ from livekit.plugins.kyutai.stt import PATH as HEARING
 from livekit.plugins.kyutai.tts import PATH as SPEAKING
 
 from tests.conformance.kit.bench import nothing_left, options
-from tests.support.moshi.scripted import Script, scripted, sends
+from tests.support.moshi.scripted import Script, scripted, sends, serving
 
 pytestmark = pytest.mark.unit
 
@@ -102,3 +105,109 @@ async def test_whatever_comes_is_an_end_or_an_api_error(
                     errors.append(error)
         await plugin.aclose()
     assert len(errors) > 0.5 * CASES
+
+
+WAV = bytes.fromhex(
+    "52494646 ffffffff 57415645 666d7420 10000000 0100 0100 c05d0000 80bb0000 0200 1000"
+    "64617461 ffffffff"
+) + bytes(4000)
+WORDS: list[dict[str, Any]] = [
+    {"type": "Word", "text": "hello", "start_time": 0.1},
+    {"type": "EndWord", "stop_time": 0.4},
+]
+
+
+def answer(rng: random.Random) -> web.Response:
+    """Return the answer to a POST: as it should be, refused, odd, cut, or of other bytes."""
+    fields = [dict(each) for each in WORDS]
+    kind = rng.randrange(7)
+    if kind == 0:
+        return web.Response(status=rng.choice([204, 301, 400, 401, 404, 413, 422, 500, 503]))
+    if kind <= 2:
+        changed = rng.choice(fields)
+        changed[rng.choice([*changed, "extra"])] = rng.choice([each for each in ODD if _json(each)])
+    data = bytearray(rng.choice([WAV, json.dumps(fields).encode()]))
+    if kind == 3:
+        del data[rng.randrange(len(data)) :]
+    elif kind == 4:
+        data[rng.randrange(100)] = rng.randrange(256)
+    elif kind == 5:
+        data = bytearray(rng.choice([b"", b"<html>", b"[" * 100_000, rng.randbytes(5000)]))
+    return web.Response(body=bytes(data))
+
+
+def _json(value: object) -> bool:
+    return not isinstance(value, bytes)
+
+
+async def speak_whole(address: str) -> None:
+    plugin = kyutai.TTS(base_url=address)
+    try:
+        async with plugin.synthesize("Hello there.", conn_options=options(TIMEOUT)) as stream:
+            async for _ in stream:
+                continue
+    finally:
+        await plugin.aclose()
+
+
+async def hear_whole(address: str) -> None:
+    plugin = kyutai.STT(base_url=address)
+    try:
+        frame = rtc.AudioFrame(bytes(2 * 24_000), 24_000, 1, 24_000)
+        await plugin.recognize([frame], conn_options=options(TIMEOUT))
+    finally:
+        await plugin.aclose()
+
+
+@pytest.mark.parametrize("use", [speak_whole, hear_whole])
+async def test_whatever_is_answered_to_a_whole_text_or_recording(
+    use: Callable[[str], Awaitable[None]],
+) -> None:
+    rng = random.Random(12)
+
+    async def post(request: web.Request) -> web.Response:
+        await request.read()
+        return answer(rng)
+
+    app = web.Application(client_max_size=1024**3)
+    app.router.add_post("/{path:.*}", post)
+    failed = 0
+    async with serving(app) as address, nothing_left(), asyncio.timeout(SOON):
+        for _ in range(CASES):
+            try:
+                await use(address)
+            except APIError as error:
+                assert "plugin failed" not in error.message
+                assert len(error.message) < 500
+                failed += 1
+    assert 0.5 * CASES < failed < CASES
+
+
+@pytest.mark.parametrize(
+    ("use", "begin", "piece", "said"),
+    [
+        (speak_whole, WAV, bytes(48_000), "did not stop"),
+        (speak_whole, WAV[:36], b"LIST\0\0\0\0" * 100, "no WAV file"),
+        (hear_whole, b"[", b'{"type":"Later"},' * 10_000, "has no end"),
+    ],
+)
+async def test_an_answer_without_an_end(
+    use: Callable[[str], Awaitable[None]], begin: bytes, piece: bytes, said: str
+) -> None:
+    async def post(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            await response.write(begin)
+            while True:
+                await response.write(piece)
+                # What fits into the kernel's buffers would keep the loop until it is full.
+                await asyncio.sleep(0)
+        return response
+
+    app = web.Application(client_max_size=1024**3)
+    app.router.add_post("/{path:.*}", post)
+    async with serving(app) as address, asyncio.timeout(SOON):
+        with pytest.raises(APIError, match=said):
+            await use(address)

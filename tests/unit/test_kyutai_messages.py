@@ -109,6 +109,32 @@ def test_nonsense_is_a_protocol_error(data: bytes) -> None:
         decode(data)
 
 
+def test_audio_as_the_server_writes_it_is_read_as_any_other() -> None:
+    values = np.random.default_rng(3).uniform(-1, 1, 1920).astype(np.float32)
+    data = messages.audio(values)
+    other = msgpack.packb({"pcm": values.tolist(), "type": "Audio"})
+    for found in (decode(data), decode(other)):
+        assert isinstance(found, messages.Audio)
+        assert found.samples.dtype == np.float32
+        assert np.array_equal(found.samples, values)
+
+
+@pytest.mark.parametrize("at", [20, 24, 9000])
+def test_audio_with_one_byte_changed_is_read_as_msgpack_says(at: int) -> None:
+    data = messages.audio(np.full(1920, 0.5, np.float32))
+    for byte in range(256):
+        changed = data[:at] + bytes([byte]) + data[at + 1 :]
+        try:
+            expected = messages.decode_fields(msgpack.unpackb(changed))
+        except (ValueError, msgpack.UnpackException):
+            with pytest.raises(ProtocolError):
+                decode(changed)
+            continue
+        found = decode(changed)
+        assert isinstance(found, messages.Audio) and isinstance(expected, messages.Audio)
+        assert np.array_equal(found.samples, expected.samples)
+
+
 def test_an_error_does_not_repeat_what_was_said() -> None:
     with pytest.raises(ProtocolError) as error:
         decode(packed(type="Text", text="secret", start_s="secret", stop_s=0))

@@ -23,6 +23,12 @@ MAX_MESSAGE = 1024 * 1024
 Samples = NDArray[np.float32]
 """Mono audio, shape ``(samples,)``."""
 
+_PLAIN_AUDIO = b"\x82\xa4type\xa5Audio\xa3pcm\xdc"
+"""How a message of a list of at most 65535 samples begins; its length and the floats follow."""
+
+_FLOAT = np.dtype([("mark", "u1"), ("value", ">f4")])
+"""A 32-bit float in msgpack."""
+
 
 class ProtocolError(ValueError):
     """The server sent what makes no sense; the message says what."""
@@ -193,12 +199,33 @@ def decode(data: bytes) -> Message:
     """
     if len(data) > MAX_MESSAGE:
         raise ProtocolError(f"a message of {len(data)} bytes came")
+    if (samples := _plain_audio(data)) is not None:
+        return Audio(samples)
     try:
         fields = msgpack.unpackb(data, raw=False, strict_map_key=True)
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException):
         # Not `from`: such an error can quote the data.
         raise ProtocolError("a frame came that is no msgpack") from None
     return decode_fields(fields)
+
+
+def _plain_audio(data: bytes) -> Samples | None:
+    """Return the samples of an ``Audio`` message as the server writes it; None if it is another.
+
+    The same as below, without an object for each sample: that takes a tenth of the time, and the
+    frames of all streams come at once, after a step of the model.
+    """
+    head = len(_PLAIN_AUDIO) + 2
+    if not data.startswith(_PLAIN_AUDIO) or len(data) <= head:
+        return None
+    count = int.from_bytes(data[head - 2 : head], "big")
+    if len(data) != head + _FLOAT.itemsize * count:
+        return None
+    floats = np.frombuffer(data, _FLOAT, offset=head)
+    samples = floats["value"].astype(np.float32)
+    if (floats["mark"] != 0xCA).any() or not np.isfinite(samples).all():
+        return None
+    return samples
 
 
 def decode_fields(fields: object) -> Message:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Never
 
 import numpy as np
+from livekit import rtc
 from livekit.agents import (
     DEFAULT_API_CONNECT_OPTIONS,
     NOT_GIVEN,
@@ -41,6 +42,12 @@ _SECONDS, _SECONDS_A_WORD = 30, 10
 """What is longer cannot be the speech of so many words; a pause is two, of 10 s at most.
 
 A model that does not find its end speaks for ever, and faster than anybody listens.
+"""
+
+_CHATTER, _CHATTER_A_WORD = 10_000, 500
+"""How much may come beside the speech: characters, and one for each message without samples.
+
+Else a server that only ever sends words, or what a later version might, would never be silent.
 """
 
 _BLANK = bytes(2 * SAMPLE_RATE // 50)
@@ -159,7 +166,7 @@ class SynthesizeStream(tts.SynthesizeStream):
         self._server = server
         self._options = options
         self._endpoint = options.endpoint()
-        self._samples = self._words = 0
+        self._samples = self._words = self._chatter = 0
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
         output_emitter.initialize(
@@ -169,7 +176,7 @@ class SynthesizeStream(tts.SynthesizeStream):
             mime_type="audio/pcm",
             stream=True,
         )
-        self._samples = self._words = 0
+        self._samples = self._words = self._chatter = 0
         try:
             async with api_errors(), AsyncExitStack() as stack:
                 await self._speak(output_emitter, stack)
@@ -242,13 +249,19 @@ class SynthesizeStream(tts.SynthesizeStream):
     async def _receive(self, connection: Connection, emitter: tts.AudioEmitter) -> None:
         captions = Captions()
         while (message := await connection.receive()) is not None:
-            if isinstance(message, messages.Audio):
+            if isinstance(message, messages.Audio) and len(message.samples):
                 self._samples += len(message.samples)
                 _check_length(self._samples, self._words)
                 emitter.push_timed_transcript(captions.release())
-                emitter.push(to_pcm(message.samples))
-            elif isinstance(message, messages.Spoken):
+                # Not `push`, which would gather 200 ms before anything is played.
+                emitter.push_frame(_frame(message.samples))
+                continue
+            self._chatter += 1
+            if isinstance(message, messages.Spoken):
+                self._chatter += len(message.text)
                 emitter.push_timed_transcript(captions.add(message))
+            if self._chatter > _CHATTER + _CHATTER_A_WORD * self._words:
+                raise APIError("the moshi-server did not stop: it sends much beside the speech")
         emitter.push_timed_transcript(captions.release(self._samples / SAMPLE_RATE))
         if not self._samples:
             raise APIError("the moshi-server ended without having said anything")
@@ -319,6 +332,10 @@ class ChunkedStream(tts.ChunkedStream):
 def to_pcm(samples: Samples) -> bytes:
     """Return samples as s16le; what is too loud is clipped."""
     return (np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+
+
+def _frame(samples: Samples) -> rtc.AudioFrame:
+    return rtc.AudioFrame(to_pcm(samples), SAMPLE_RATE, 1, len(samples))
 
 
 def _check_length(samples: int, words: int) -> None:
