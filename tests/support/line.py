@@ -27,6 +27,24 @@ _CHAT = "lk.chat"
 _ON_ITS_WAY = 0.3
 
 
+class _Transcripts(TranscriptReader):
+    """Notes, too, when the agent settled each text, on a clock that this machine shares.
+
+    Attributes:
+        settled: Who was understood, and when, by `time.perf_counter`.
+    """
+
+    def __init__(self, room: rtc.Room) -> None:
+        self.settled: list[tuple[str, float]] = []
+        super().__init__(room)
+
+    def _open(self, reader: rtc.TextStreamReader, speaker: str) -> None:
+        if (reader.info.attributes or {}).get("lk.transcription_final") == "true":
+            ago = time.time() - reader.info.timestamp / 1000
+            self.settled.append((speaker, time.perf_counter() - ago))
+        super()._open(reader, speaker)
+
+
 class Caller:
     """Somebody on the line.
 
@@ -39,7 +57,7 @@ class Caller:
     def __init__(self, folder: Path) -> None:
         self.room = rtc.Room()
         self.microphone = Microphone()
-        self.transcripts = TranscriptReader(self.room)
+        self.transcripts = _Transcripts(self.room)
         self.came: list[float] = []
         self.left: list[float] = []
         self.most = 0
@@ -59,6 +77,15 @@ class Caller:
     def states(self) -> list[str | None]:
         """What they do: ``listening``, ``thinking`` or ``speaking``."""
         return [each.attributes.get("lk.agent.state") for each in self.agents]
+
+    def understood(self, since: float) -> list[float]:
+        """Return when the agent had the transcripts of what the caller said, since then.
+
+        It interrupts itself in the same moment. The times are those of `time.perf_counter`, noted
+        by the agent.
+        """
+        me = self.room.local_participant.identity
+        return [at for speaker, at in self.transcripts.settled if speaker == me and at > since]
 
     @property
     def tape(self) -> Tape:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -13,12 +14,14 @@ _WORDS_PER_SECOND = 20
 
 
 @asynccontextmanager
-async def run_llm(answers: Mapping[str, str], *, thinks: float = 0.0) -> AsyncIterator[str]:
+async def run_llm(
+    answers: Mapping[str, str], *, thinks: Mapping[str, float] = MappingProxyType({})
+) -> AsyncIterator[str]:
     """Serve, and give the base URL.
 
     Args:
         answers: By a word of the question.
-        thinks: Seconds before the first word.
+        thinks: Seconds before the first word of some of them, likewise.
     """
 
     async def models(_: web.Request) -> web.Response:
@@ -27,11 +30,11 @@ async def run_llm(answers: Mapping[str, str], *, thinks: float = 0.0) -> AsyncIt
     async def complete(request: web.Request) -> web.StreamResponse:
         messages = (await request.json())["messages"]
         question = str(next(m["content"] for m in reversed(messages) if m["role"] == "user"))
-        known = (text for word, text in answers.items() if word.lower() in question.lower())
+        word = next((word for word in answers if word.lower() in question.lower()), "")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        await asyncio.sleep(thinks)
-        for piece in next(known, "Please say that again.").split():
+        await asyncio.sleep(thinks.get(word, 0.0))
+        for piece in answers.get(word, "Please say that again.").split():
             await _send(response, {"content": f"{piece} "}, None)
             await asyncio.sleep(1 / _WORDS_PER_SECOND)
         await _send(response, {}, "stop")
