@@ -11,7 +11,7 @@ import msgpack
 import pytest
 from aiohttp import web
 from livekit import rtc
-from livekit.agents import APIError
+from livekit.agents import APIError, APITimeoutError
 from livekit.plugins import kyutai
 from livekit.plugins.kyutai.stt import PATH as HEARING
 from livekit.plugins.kyutai.tts import PATH as SPEAKING
@@ -105,6 +105,23 @@ async def test_whatever_comes_is_an_end_or_an_api_error(
                     errors.append(error)
         await plugin.aclose()
     assert len(errors) > 0.5 * CASES
+
+
+@pytest.mark.parametrize("model", ["kyutai/stt-1b-en_fr", "kyutai/stt-2.6b-en"])
+async def test_a_flush_that_only_chatter_answers_is_an_error(model: str) -> None:
+    async def script(socket: web.WebSocketResponse) -> None:
+        await socket.send_bytes(msgpack.packb(READY))
+        with suppress(ConnectionError):
+            while True:
+                await socket.send_bytes(msgpack.packb({"type": "Later", "x": 1}))
+                await asyncio.sleep(0.001)
+
+    async with scripted(script, listen=HEARING) as server, nothing_left():
+        plugin = kyutai.STT(base_url=server.url, model=model, longest_flush=TIMEOUT)
+        with pytest.raises(APITimeoutError):
+            async with asyncio.timeout(SOON):
+                await hear(plugin)
+        await plugin.aclose()
 
 
 WAV = bytes.fromhex(

@@ -285,8 +285,9 @@ class Listener:
             except TimeoutError:
                 if flush.moved:
                     return False
-                # The connection's own deadline tells a dead server from one that is behind.
-                await flush.wait()
+                # It may be behind in what comes before; messages that say nothing are no progress.
+                async with asyncio.timeout(self._hearing.timeout):
+                    await flush.wait()
             self._timeline.settle()
             return True
         finally:
