@@ -1,12 +1,16 @@
 """How the agent thinks: its instructions, and what it says when it cannot."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from contextlib import aclosing
 
-from livekit.agents import Agent, FlushSentinel, ModelSettings
-from livekit.agents.llm import ChatChunk, ChatContext, Tool
+from livekit import rtc
+from livekit.agents import Agent, FlushSentinel, ModelSettings, stt
+from livekit.agents.llm import ChatChunk, ChatContext, ChatMessage, Tool
 
 from agent.phrases import apology
+from agent.receipts.nodes import Nodes
+from agent.receipts.recorder import Recorder
 from agent.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -23,16 +27,33 @@ INSTRUCTIONS = (
 class Assistant(Agent):
     """The agent of one call."""
 
-    def __init__(self, settings: Settings, language: Callable[[], str]) -> None:
+    def __init__(self, settings: Settings, language: Callable[[], str], recorder: Recorder) -> None:
         """Create the agent.
 
         Args:
             settings: The settings.
             language: Tells the language that is spoken now.
+            recorder: Makes the receipts of the call.
         """
         super().__init__(instructions=instructions(settings))
         self._settings = settings
         self._language = language
+        self._recorder = recorder
+        self._nodes = Nodes(recorder.observer)
+
+    async def stt_node(
+        self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
+    ) -> AsyncGenerator[stt.SpeechEvent, None]:
+        """Transcribe, and note when what was said and understood."""
+        heard = self._nodes.audio(audio)
+        async with aclosing(Agent.default.stt_node(self, heard, model_settings)) as events:
+            async for event in events:
+                self._nodes.transcribed(event)
+                yield event
+
+    async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
+        """Note that the turn is over."""
+        self._recorder.turn_decided(new_message)
 
     async def llm_node(
         self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
@@ -43,9 +64,14 @@ class Assistant(Agent):
         otherwise hear nothing at all.
         """
         empty = True
-        async for chunk in Agent.default.llm_node(self, chat_ctx, tools, model_settings):
-            empty = empty and isinstance(chunk, ChatChunk) and not chunk.has_response()
-            yield chunk
+        writing = self._nodes.asked(chat_ctx)
+        async with aclosing(
+            Agent.default.llm_node(self, chat_ctx, tools, model_settings)
+        ) as chunks:
+            async for chunk in chunks:
+                empty = empty and isinstance(chunk, ChatChunk) and not chunk.has_response()
+                writing(chunk)
+                yield chunk
         if empty:
             _log.error(
                 "the language model at LLM_BASE_URL=%s answered without content; "
@@ -54,6 +80,18 @@ class Assistant(Agent):
                 self._settings.llm_model,
             )
             yield apology(self._language())
+
+    async def tts_node(
+        self, text: AsyncIterable[str], model_settings: ModelSettings
+    ) -> AsyncGenerator[rtc.AudioFrame, None]:
+        """Speak, and note when the first sound came."""
+        speech = self._nodes.speech()
+        async with aclosing(
+            Agent.default.tts_node(self, speech.texts(text), model_settings)
+        ) as frames:
+            async for frame in frames:
+                speech.audio()
+                yield frame
 
 
 def instructions(settings: Settings) -> str:

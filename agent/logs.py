@@ -26,7 +26,7 @@ class ReadableFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         time = self.formatTime(record, "%H:%M:%S")
-        fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
+        fields = "".join(f" {name}={_shown(value)}" for name, value in _fields(record).items())
         line = f"{time} {record.levelname:<7} {record.getMessage()}{fields}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
@@ -101,6 +101,8 @@ def setup(settings: Settings, process: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     as_json = settings.log_format == "json"
     handler.setFormatter(JsonFormatter(process) if as_json else ReadableFormatter())
+    # For the loggers that say more than is printed, because something else listens to them.
+    handler.setLevel(settings.log_level)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
@@ -114,3 +116,8 @@ def setup(settings: Settings, process: str) -> None:
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
     return without_personal(extra)
+
+
+def _shown(value: object) -> str:
+    """Return a field for people; what has parts is JSON there as well."""
+    return json.dumps(value, default=str) if isinstance(value, dict) else str(value)

@@ -28,6 +28,8 @@ from agent.ears import build_stt, build_vad
 from agent.language_model import prime
 from agent.last_resort import LastResort
 from agent.phrases import apology, greeting
+from agent.receipts.budget import budget_of
+from agent.receipts.recorder import Recorder
 from agent.settings import Settings
 from agent.silence import SilenceWatch
 from agent.speech import build_tts
@@ -52,7 +54,10 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
     session = build_session(settings, last_resort.tts, language=language)
     follow_language(session, voice, settings)
     guard_against_failures(session, voice, settings)
-    assistant = Assistant(settings, lambda: voice.language)
+    recorder = Recorder(budget_of(settings), lambda: voice.language)
+    ctx.add_shutdown_callback(recorder.aclose)
+    voice.on("clause_started", recorder.observer.clause)
+    assistant = Assistant(settings, lambda: voice.language, recorder)
     conversation = Conversation(settings, ctx.job.room.name)
     goes_on = await conversation.restore(assistant, voice)
     conversation.follow(session, assistant, ctx.room, voice)
@@ -75,6 +80,7 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
     )
     if give_way(ctx):
         return
+    recorder.follow(session, ctx.room)
     if goes_on:  # the caller has been greeted already
         return
     words = greeting(settings, language)

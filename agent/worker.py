@@ -12,6 +12,7 @@ from livekit.agents import AgentServer, JobContext, JobProcess
 from agent import logs
 from agent.errors import UserError
 from agent.language_model import connect_once
+from agent.metrics.turns import TurnMetrics, count_receipts
 from agent.session import run_call
 from agent.settings import ENV_FILE_READ, Settings, load
 from agent.speech import preload
@@ -93,6 +94,7 @@ def build_server(settings: Settings, load_fnc: Callable[[], float]) -> AgentServ
 
 async def _serve(settings: Settings) -> None:
     health = WorkerHealth(settings)
+    count_receipts(TurnMetrics(health.registry))
     server = build_server(settings, health.load)
     health.watch(server)
     stop = asyncio.Event()

@@ -16,6 +16,8 @@ from livekit.plugins.local.readiness import Readiness as Parts
 from livekit.plugins.local.readyz import Readyz
 
 from agent.errors import UserError
+from agent.metrics.routes import add_metrics
+from agent.metrics.worker import WorkerCollector, worker_registry
 from agent.readiness import STANDBY_PORT, Readiness
 from agent.readiness_feed import Feed, first, livekit_feed, llm_feed, told_by
 from agent.settings import Settings
@@ -35,11 +37,20 @@ class WorkerHealth:
     Attributes:
         readiness: ``livekit``, ``engine``, ``llm``, and ``capacity``: whether LiveKit knows that
             calls can come.
+        registry: What ``/metrics`` tells.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.readiness = Parts(
             ["livekit", "engine", "llm", "capacity"], needs=["livekit", "engine", "capacity"]
+        )
+        self.registry = worker_registry(
+            WorkerCollector(
+                self.readiness,
+                calls=lambda: self._calls,
+                max_calls=settings.max_calls,
+                load=lambda: self._busy,
+            )
         )
         self._settings = settings
         self._server: AgentServer | None = None
@@ -61,10 +72,18 @@ class WorkerHealth:
         """Return the load in [0, 1] that LiveKit sees: 1 means no more calls."""
         if not self._able or self._server is None:
             self._refused = True
+        return self._busy
+
+    @property
+    def _calls(self) -> int:
+        return len(self._server.active_jobs) if self._server else 0
+
+    @property
+    def _busy(self) -> float:
+        if not self._able or self._server is None:
             return 1.0
-        calls = len(self._server.active_jobs)
         # The engine may serve other workers too, or be slower than whoever set the capacity hoped.
-        return min(1.0, max(self._engine_load, calls / self._settings.max_calls))
+        return min(1.0, max(self._engine_load, self._calls / self._settings.max_calls))
 
     async def check_key(self) -> None:
         """Ask LiveKit whether it accepts the key; an unreachable server is left to the retries.
@@ -96,7 +115,7 @@ class WorkerHealth:
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
-        """Serve ``/healthz`` and ``/readyz`` and keep probing, until the context ends.
+        """Serve ``/healthz``, ``/readyz`` and metrics, and keep probing, until the context ends.
 
         A worker that takes over from another is first asked on the port in
         ``ELOQUENCE_STANDBY_PORT``, and on its own once that is free.
@@ -107,6 +126,7 @@ class WorkerHealth:
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         Readyz(self.readiness).add_routes(app)
+        add_metrics(app, self.registry, self._settings.engine_address)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         port = self._settings.worker_port

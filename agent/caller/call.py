@@ -19,6 +19,7 @@ from agent.caller.microphone import Microphone
 from agent.caller.onset import OnsetConfig
 from agent.caller.presence import AgentPresence
 from agent.caller.report import CallReport
+from agent.caller.reporting import EarReporter
 from agent.caller.script import Utterance, load_script
 from agent.caller.transcripts import TranscriptReader
 from agent.caller.turns import Exchange, Voices, find_greeting, find_turns, first_answer
@@ -103,6 +104,7 @@ class _Call:
         self._microphone = Microphone()
         self._presence = AgentPresence(self._room, self._ear)
         self._transcripts = TranscriptReader(self._room)
+        self._reporter = EarReporter(self._room, self._ear)
         self._exchanges: list[Exchange] = []
 
     async def join(self, stack: AsyncExitStack) -> None:
@@ -111,7 +113,9 @@ class _Call:
         stack.push_async_callback(self._room.disconnect)
         stack.push_async_callback(self._ear.aclose)
         stack.push_async_callback(self._transcripts.aclose)
+        stack.push_async_callback(self._reporter.aclose)
         await self._options.access.join(self._room)
+        self._reporter.start()
         self._presence.look_round()
         await self._microphone.publish(self._room)
 
@@ -122,6 +126,7 @@ class _Call:
             self._progress(f"turn {number} of {len(script)}: speaking")
             exchange = Exchange(await self._microphone.speak(utterance))
             self._exchanges.append(exchange)
+            await self._reporter.stopped(exchange.spoken.end)
             exchange.answer = await self._hear_answer(number, exchange)
             if self._options.barge_in is not None and number < len(script):
                 began = self._ear.start(self._ear.speech[exchange.answer])
@@ -145,6 +150,7 @@ class _Call:
                 voices,
                 origin=self._origin,
                 pause=self._options.pause,
+                receipt=self._reporter.receipt,
             ),
             microphone_underruns=self._microphone.underruns,
             longest_receive_gap_ms=self._ear.tape.longest_gap() * 1000,

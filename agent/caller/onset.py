@@ -42,10 +42,15 @@ class Segment:
     end: int
 
 
-def frame_levels(pcm: Pcm) -> NDArray[np.float64]:
-    """Return the RMS level of each whole frame of ``pcm`` (mono, 48 kHz), in dBFS."""
-    count = len(pcm) // FRAME_SAMPLES
-    frames = pcm[: count * FRAME_SAMPLES].reshape(count, FRAME_SAMPLES).astype(np.float64)
+def frame_levels(pcm: Pcm, samples: int = FRAME_SAMPLES) -> NDArray[np.float64]:
+    """Return the RMS level of each whole frame of ``pcm`` (mono), in dBFS.
+
+    Args:
+        pcm: Samples, shape ``(n,)``.
+        samples: How many of them are 10 ms; by default at 48 kHz.
+    """
+    count = len(pcm) // samples
+    frames = pcm[: count * samples].reshape(count, samples).astype(np.float64)
     rms = np.sqrt(np.mean(np.square(frames), axis=1)) / 32768.0
     levels: NDArray[np.float64] = 20.0 * np.log10(np.maximum(rms, 10 ** (SILENCE_DBFS / 20)))
     return levels

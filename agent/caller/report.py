@@ -16,7 +16,8 @@ The JSON of a call (`CallReport.to_json`); times are seconds since the caller be
 - ``turns``: list of ``number``, ``user_start``, ``user_end``, ``agent_start``, ``agent_end``,
   ``latency_ms``, ``talk_over_ms`` (both spoke at once, while this turn's caller spoke),
   ``barge_in_stop_ms`` (from the start of this turn's speech, which fell into the answer before, to
-  the end of that answer), ``user_transcript``, ``agent_transcript``.
+  the end of that answer), ``user_transcript``, ``agent_transcript``, ``receipt`` (the agent's
+  account of the wait, see `agent.receipts.receipt`; or ``null``).
 - ``latency_ms``: ``count``, ``p50``, ``p90``, ``p95``, ``max`` over the turns with an answer.
 - ``instrument``: ``microphone_underruns`` and ``longest_receive_gap_ms``. When the first is not 0
   or the second is far above 10, the measuring machine was too busy to be trusted.
@@ -29,6 +30,7 @@ import numpy as np
 
 from agent.caller.onset import Pcm
 from agent.caller.tape import Recording
+from agent.receipts.receipt import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Turn:
     Attributes:
         answer_audio: The answer, from `agent_start` to `agent_end`, at the rate of
             `CallReport.agent`; empty without an answer.
+        receipt: What the agent says the wait was made of, if it said so.
     """
 
     number: int
@@ -60,6 +63,7 @@ class Turn:
     user_transcript: str
     agent_transcript: str
     answer_audio: Pcm = field(repr=False, compare=False)
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +160,9 @@ def _turn_lines(turn: Turn) -> list[str]:
 
 
 def _turn_json(turn: Turn) -> dict[str, Any]:
-    names = [item.name for item in fields(turn) if item.name != "answer_audio"]
-    return _rounded({name: getattr(turn, name) for name in names})
+    names = [item.name for item in fields(turn) if item.name not in ("answer_audio", "receipt")]
+    body = _rounded({name: getattr(turn, name) for name in names})
+    return {**body, "receipt": turn.receipt.to_json() if turn.receipt else None}
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:

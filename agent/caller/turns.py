@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Protocol
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from agent.caller.microphone import Spoken
 from agent.caller.onset import FRAME
 from agent.caller.report import Greeting, Turn
 from agent.caller.transcripts import TranscriptLog
+from agent.receipts.receipt import Receipt
 
 Span = tuple[float, float]
 """Start and end of some speech, by `time.perf_counter`."""
@@ -27,6 +29,13 @@ class Exchange:
 
     spoken: Spoken
     answer: int | None = None
+
+
+class FindReceipt(Protocol):
+    """Returns the receipt of a turn, by when the caller stopped and heard the answer."""
+
+    def __call__(self, *, stopped: float, heard: float | None) -> Receipt | None:
+        """Return it; the times are those of `time.perf_counter`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,10 @@ def find_greeting(
     return Greeting(spans[0][0] - origin, spans[-1][1] - origin, text)
 
 
+def _none(*, stopped: float, heard: float | None) -> Receipt | None:
+    return None
+
+
 def find_turns(
     exchanges: Sequence[Exchange],
     ear: Ear,
@@ -75,6 +88,7 @@ def find_turns(
     *,
     origin: float,
     pause: float,
+    receipt: FindReceipt = _none,
 ) -> list[Turn]:
     """Return the turns of a call.
 
@@ -85,6 +99,7 @@ def find_turns(
         voices: Who is who in ``log``.
         origin: Start of the call; the turns' times count from here.
         pause: Silence, in seconds, that an answer may contain.
+        receipt: Finds the agent's receipts.
     """
     spans = agent_spans(ear)
     turns: list[Turn] = []
@@ -114,6 +129,9 @@ def find_turns(
                 user_transcript=log.text(voices.caller, spoken.start, until),
                 agent_transcript=log.text(voices.agent, spoken.start, until),
                 answer_audio=audio,
+                receipt=receipt(
+                    stopped=spoken.end, heard=None if first is None else spans[first][0]
+                ),
             )
         )
         before_end = -inf if agent_end is None else agent_end

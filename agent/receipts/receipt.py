@@ -33,6 +33,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 RECEIPT_TOPIC = "eloquence.receipt"
+RECEIPTS_LOGGER = "agent.receipts"
 VERSION = 1
 
 StageName = Literal["uplink", "vad", "turn", "stt", "llm", "clause", "tts", "packet", "output"]
@@ -120,8 +121,7 @@ class Receipt:
         body = asdict(self)
         body["stages"] = [asdict(each) for each in self.stages]
         body["budget"] = dict(self.budget)
-        rounded: dict[str, Any] = _rounded(body)
-        return {"version": VERSION, **rounded}
+        return {"version": VERSION, **_rounded(body)}
 
 
 def parse_receipt(body: object) -> Receipt:
@@ -130,13 +130,15 @@ def parse_receipt(body: object) -> Receipt:
     Raises:
         ValueError: It is not the JSON form of a receipt.
     """
+    if not isinstance(body, Mapping):
+        raise ValueError("not a receipt: no object")
     try:
         return _parse(body)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a receipt ({type(error).__name__}: {error})") from None
 
 
-def _parse(body: Any) -> Receipt:
+def _parse(body: Mapping[str, Any]) -> Receipt:
     if body["version"] != VERSION:
         raise ValueError(f"a receipt of version {body['version']}, not {VERSION}")
     return Receipt(
@@ -167,15 +169,17 @@ def _stage_name(name: object) -> StageName:
     raise ValueError(f"{name!r} is no stage")
 
 
-def _number(value: Any) -> float | None:
+def _number(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _round(value) for name, value in body.items()}
+
+
+def _round(value: object) -> object:
     if isinstance(value, float):
         return round(value, 1)
     if isinstance(value, dict):
-        return {name: _rounded(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_rounded(each) for each in value]
-    return value
+        return _rounded(value)
+    return [_round(each) for each in value] if isinstance(value, list) else value

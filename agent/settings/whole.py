@@ -16,6 +16,7 @@ from .livekit import LiveKit
 from .local_network import LocalNetwork
 from .models import Models
 from .processes import Processes
+from .receipts import Receipts
 
 
 class Settings(
@@ -25,6 +26,7 @@ class Settings(
     Hearing,
     Kyutai,
     LanguageModel,
+    Receipts,
     Models,
     Processes,
     LocalNetwork,
@@ -65,6 +67,7 @@ GROUPS: dict[str, type[Group]] = {
     "Hearing": Hearing,
     "Kyutai": Kyutai,
     "Language model": LanguageModel,
+    "Receipts": Receipts,
     "Models": Models,
     "Processes": Processes,
     "Local network": LocalNetwork,

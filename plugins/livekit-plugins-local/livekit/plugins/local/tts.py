@@ -36,11 +36,12 @@ class _Options:
     speed: float
 
 
-class TTS(tts.TTS[Literal["broken_off"]]):
+class TTS(tts.TTS[Literal["broken_off", "clause_started"]]):
     """Streaming text to speech by a shared engine process: 24 kHz, 16-bit, mono.
 
-    Besides the framework's events it emits ``broken_off``, without arguments, when a reply ended
-    after its first audio and before its last: no fallback speaks the rest.
+    Besides the framework's events it emits, without arguments, ``clause_started`` when the engine
+    begins with a clause, and ``broken_off`` when a reply ended after its first audio and before its
+    last: no fallback speaks the rest.
     """
 
     def __init__(
@@ -208,6 +209,7 @@ class SynthesizeStream(tts.SynthesizeStream):
                 await asyncio.sleep(0)
             elif message["type"] == "segment":
                 watchdog.expect()
+                self._tts.emit("clause_started")
             elif message["type"] == "words":
                 self._caption(emitter, message["words"])
             elif message["type"] == "segment_end" and not self._text_ended:

@@ -1,0 +1,1 @@
+"""What the worker counts, for Prometheus."""
