@@ -17,6 +17,8 @@ import { type CallState, callState } from "./call-state";
 import { LevelMeter } from "./level-meter";
 import { openMicrophone, switchMicrophone } from "./microphone";
 import { disconnectProblem, microphoneProblem, type ProblemKind, problemOf } from "./problems";
+import type { Receipt } from "./receipt";
+import { Receipts } from "./receipts";
 import { type Line, type Speaker, Transcript, TRANSCRIPTION_TOPIC } from "./transcript";
 
 // By default the library reports every room and track in the console.
@@ -49,6 +51,7 @@ export interface CallEvents {
   onMicrophone(): void;
   onLevel(speaker: Speaker, level: number): void;
   onLine(line: Line): void;
+  onReceipt(receipt: Receipt): void;
   /** The call is over; without a problem, because the person hung up. Comes exactly once. */
   onEnd(problem?: ProblemKind): void;
 }
@@ -61,6 +64,7 @@ export class Call {
   readonly #resumed: boolean;
   readonly #ownLevel: LevelMeter;
   readonly #agentLevel: LevelMeter;
+  readonly #receipts: Receipts;
   #microphone: LocalAudioTrack | undefined;
   #muted: boolean;
   #state: CallState | undefined;
@@ -81,6 +85,7 @@ export class Call {
     this.#muted = options.memory.call?.muted ?? false;
     this.#ownLevel = new LevelMeter((level) => events.onLevel("user", level));
     this.#agentLevel = new LevelMeter((level) => events.onLevel("agent", level));
+    this.#receipts = new Receipts(this.#room, (receipt) => events.onReceipt(receipt));
     const transcript = new Transcript((line) => this.#show(line));
     this.#room.registerTextStreamHandler(TRANSCRIPTION_TOPIC, (reader, { identity }) => {
       const own = identity === this.#room.localParticipant.identity;
@@ -151,9 +156,9 @@ export class Call {
     this.#microphone = microphone;
     if (this.#muted) await microphone.mute();
     this.#events.onMicrophone();
-    this.#ownLevel.watch(microphone);
+    this.#watch(microphone);
     // As happens when another device is chosen, or the one in use is unplugged.
-    microphone.on(TrackEvent.Restarted, () => this.#ownLevel.watch(microphone));
+    microphone.on(TrackEvent.Restarted, () => this.#watch(microphone));
     const { serverUrl, token } = await (memory.call
       ? runningCall(memory.call.token, code)
       : newCall(language, code));
@@ -164,6 +169,11 @@ export class Call {
     // Not earlier: the room also reports a connection that never was as disconnected.
     this.#room.on(RoomEvent.Disconnected, (reason) => this.#end(disconnectProblem(reason)));
     await this.#room.localParticipant.publishTrack(microphone);
+  }
+
+  #watch(microphone: LocalAudioTrack): void {
+    this.#ownLevel.watch(microphone);
+    this.#receipts.watchOwn(microphone);
   }
 
   async #adjust(change: (microphone: LocalAudioTrack) => Promise<unknown>): Promise<void> {
@@ -208,6 +218,7 @@ export class Call {
     if (!participant.isAgent || !(track instanceof RemoteAudioTrack)) return;
     track.attach(this.#options.audio);
     this.#agentLevel.watch(track);
+    this.#receipts.watchAgent(track);
   }
 
   #show(line: Line): void {
@@ -222,6 +233,7 @@ export class Call {
     this.#options.memory.close();
     this.#ownLevel.stop();
     this.#agentLevel.stop();
+    this.#receipts.stop();
     this.#microphone?.stop();
     this.#options.audio.srcObject = null;
     void this.#room.disconnect();

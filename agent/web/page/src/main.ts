@@ -75,6 +75,7 @@ function begin(): void {
       onMicrophone: () => void devices.refresh(),
       onLevel: (speaker, level) => callView.showLevel(speaker, level),
       onLine: (line) => transcript.show(line),
+      onReceipt: (receipt) => transcript.showReceipt(receipt),
       onEnd: (problem) => {
         call = undefined;
         messages.allow(false);

@@ -3,6 +3,7 @@
 import type { CallState } from "./call-state";
 import type { ProblemKind } from "./problems";
 import type { PartState } from "./readiness";
+import type { StageName } from "./receipt";
 import type { Speaker } from "./transcript";
 
 export const LANGUAGES = ["en", "fr"] as const;
@@ -38,6 +39,15 @@ export interface ProgressTexts {
   readonly left: (time: string) => string;
 }
 
+export interface ReceiptTexts {
+  readonly answered: (time: string) => string;
+  readonly slow: (stage: string) => string;
+  readonly stage: Readonly<Record<StageName, string>>;
+  /** Both get milliseconds. */
+  readonly seconds: (value: number) => string;
+  readonly milliseconds: (value: number) => string;
+}
+
 export interface Texts {
   readonly page: Readonly<Record<PageText, string>>;
   readonly messageHint: string;
@@ -47,7 +57,18 @@ export interface Texts {
   readonly state: Readonly<Record<CallState | "idle-page", string>>;
   readonly speaker: Readonly<Record<Speaker, string>>;
   readonly progress: ProgressTexts;
+  readonly receipt: ReceiptTexts;
   readonly problem: Readonly<Record<ProblemKind, string>>;
+}
+
+function times(language: string): Pick<ReceiptTexts, "seconds" | "milliseconds"> {
+  const digits = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+  const seconds = new Intl.NumberFormat(language, digits);
+  const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
+  return {
+    seconds: (value) => `${seconds.format(value / 1000)} s`,
+    milliseconds: (value) => `${whole.format(value)} ms`,
+  };
 }
 
 export const TEXTS: Readonly<Record<Language, Texts>> = {
@@ -105,6 +126,22 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
       },
       amount: (done, total) => `${done} of ${total} MB`,
       left: (time) => `${time} left`,
+    },
+    receipt: {
+      answered: (time) => `Answered in ${time}`,
+      slow: (stage) => `slow: ${stage}`,
+      stage: {
+        uplink: "On the way there",
+        vad: "Silence noticed",
+        turn: "Turn over",
+        stt: "Hearing",
+        llm: "Thinking",
+        clause: "First phrase",
+        tts: "Voice",
+        packet: "Sending",
+        output: "On the way back",
+      },
+      ...times("en"),
     },
     problem: {
       "microphone-refused":
@@ -187,6 +224,22 @@ export const TEXTS: Readonly<Record<Language, Texts>> = {
       },
       amount: (done, total) => `${done} sur ${total} Mo`,
       left: (time) => `encore ${time}`,
+    },
+    receipt: {
+      answered: (time) => `Réponse en ${time}`,
+      slow: (stage) => `lent : ${stage}`,
+      stage: {
+        uplink: "Trajet aller",
+        vad: "Silence constaté",
+        turn: "Fin du tour",
+        stt: "Écoute",
+        llm: "Réflexion",
+        clause: "Premiers mots",
+        tts: "Voix",
+        packet: "Envoi",
+        output: "Trajet retour",
+      },
+      ...times("fr"),
     },
     problem: {
       "microphone-refused":
