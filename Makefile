@@ -34,6 +34,7 @@ dev: bootstrap
 
 test: bootstrap fetch
 	@scripts/system-packages --required "chromium|chromium-browser=chromium" ip=iproute2
+	@scripts/prometheus
 	npm --prefix $(PAGE) test
 	@# First those that mostly wait, side by side; then those that need the machine to themselves.
 	@first=0; second=0; \

@@ -2,6 +2,9 @@
 
 from contextlib import suppress
 
+# The library imports these when it is first asked for an answer, which then holds up the call.
+import openai.lib.streaming.chat
+import openai.resources.chat.completions  # noqa: F401
 from openai import AsyncOpenAI, OpenAIError
 
 from agent.settings import Settings

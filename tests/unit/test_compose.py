@@ -14,6 +14,7 @@ import agent
 from agent.livekit.config import loopback_config
 from agent.livekit.install import DOCKER_IMAGE
 from agent.livekit.keys import ApiKeys
+from agent.metrics import routes as metrics_routes
 from agent.paths import default_engine_url
 from agent.settings import FOREIGN_VARIABLES, Settings, env_name
 
@@ -34,7 +35,24 @@ THEIRS = {
     "worker": {"PYTHONPATH"},
     "kyutai-tts": {"HF_TOKEN"},
     "kyutai-stt": {"HF_TOKEN"},
+    "grafana": {
+        "GF_SERVER_HTTP_ADDR",
+        "GF_SERVER_HTTP_PORT",
+        "GF_AUTH_ANONYMOUS_ENABLED",
+        "GF_AUTH_ANONYMOUS_ORG_ROLE",
+        "GF_AUTH_DISABLE_LOGIN_FORM",
+        "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION",
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH",
+        "GF_ANALYTICS_REPORTING_ENABLED",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES",
+        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES",
+        "GF_NEWS_NEWS_FEED_ENABLED",
+        "GF_SECURITY_DISABLE_GRAVATAR",
+        "GF_PLUGINS_PREINSTALL_DISABLED",
+        "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED",
+    },
 }
+MONITORING = ROOT / "docker"
 KYUTAI = ROOT / "docker" / "moshi-server"
 KYUTAI_DOCKERFILE = (KYUTAI / "Dockerfile").read_text()
 SETTINGS = {env_name(field): field for field in Settings.model_fields}
@@ -110,7 +128,7 @@ def test_keys_stay_with_those_who_need_them(name: str) -> None:
 @pytest.mark.parametrize(("name", "service"), ALL)
 def test_no_secret_stands_in_the_files(name: str, service: dict[str, Any]) -> None:
     for key, value in service.get("environment", {}).items():
-        if re.search("KEY|SECRET|TOKEN", key):
+        if re.search("KEY|SECRET|TOKEN", key) and value not in ("true", "false"):
             assert VARIABLE.sub("", value).strip(": ") == "", f"{name}: {key}"
 
 
@@ -209,6 +227,46 @@ def test_kyutais_servers_are_what_the_plugin_and_the_documentation_expect(
     # Everybody may read that folder, and what is said does not belong into any.
     assert config["static_dir"] == "/nonexistent"
     assert "log_frequency_s" not in module
+
+
+def test_prometheus_asks_where_the_worker_and_livekit_answer_and_grafana_asks_prometheus() -> None:
+    config = yaml.safe_load((MONITORING / "prometheus" / "prometheus.yml").read_text())
+    asked = {
+        job["job_name"]: job["static_configs"][0]["targets"][0]
+        + job.get("metrics_path", "/metrics")
+        for job in config["scrape_configs"]
+    }
+    worker = f"127.0.0.1:{Settings.model_fields['worker_port'].default}"
+    livekit = yaml.safe_load((ROOT / "livekit.yaml").read_text())["prometheus"]["port"]
+    assert asked == {
+        "eloquence-worker": f"{worker}{metrics_routes.PATH}",
+        "eloquence-engine": f"{worker}{metrics_routes.ENGINE_PATH}",
+        "livekit": f"127.0.0.1:{livekit}/metrics",
+    }
+    sources = MONITORING / "grafana" / "provisioning" / "datasources" / "prometheus.yml"
+    (source,) = yaml.safe_load(sources.read_text())["datasources"]
+    address = source["url"].removeprefix("http://")
+    assert f"--web.listen-address={address}" in BASE["prometheus"]["command"]
+    assert address.startswith("127.0.0.1:")
+
+
+def test_grafana_shows_the_dashboard_to_this_host_and_asks_nobody_else() -> None:
+    grafana = BASE["grafana"]
+    assert grafana["environment"]["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+    mounted = dict(volume.removesuffix(":ro").split(":") for volume in grafana["volumes"])
+    for folder in (name for name in mounted if name.startswith(".")):
+        assert (ROOT / folder).is_dir()
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    (provider,) = yaml.safe_load(
+        (MONITORING / "grafana" / "provisioning" / "dashboards" / "eloquence.yml").read_text()
+    )["providers"]
+    folder = provider["options"]["path"]
+    assert mounted["./docker/grafana/dashboards"] == folder
+    assert home == f"{folder}/eloquence.json"
+    panels = json.loads((MONITORING / "grafana" / "dashboards" / "eloquence.json").read_text())
+    assert {panel["datasource"]["uid"] for panel in panels["panels"] if "targets" in panel} == {
+        "prometheus"
+    }
 
 
 def test_kyutais_image_has_the_server_that_the_plugin_is_checked_against() -> None:
