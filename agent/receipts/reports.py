@@ -49,7 +49,7 @@ class Reports:
         self.clock = ClockOffset()
         self._allowance = _BURST
         self._filled_at: float | None = None
-        self._stopped: deque[Report] = deque(maxlen=_KEPT)
+        self._stopped: deque[float] = deque(maxlen=_KEPT)
 
     def take(
         self, data: bytes, turn: Turn | None, now: float
@@ -71,14 +71,13 @@ class Reports:
             return None, "malformed"
         heard: Report | None = None
         for name, said in times.items():
-            place = self.clock.ours(said / 1000)
-            if place is None:
+            report = self._place(said)
+            if report is None:
                 return None, "no_clock"
-            report = Report(*place, said)
             if report.at > now + report.error:
                 return None, "implausible"
             if name == "stopped":
-                self._stopped.append(report)
+                self._stopped.append(said)
             else:
                 heard = report
         # What is heard while no answer is awaited is the rest of one, or a greeting.
@@ -91,13 +90,21 @@ class Reports:
         return heard, None
 
     def stopped(self, turn: Turn) -> Report | None:
-        """Return when the caller of a turn stopped to speak, if it has said so."""
+        """Return when the caller of a turn stopped to speak, if it has said so.
+
+        It is placed anew, so that it is as far from what was heard as by the caller's own clock.
+        """
         fitting = [
-            each
-            for each in self._stopped
-            if -_STOPPED_BEFORE <= each.at - turn.ended <= _STOPPED_AFTER
+            place
+            for said in self._stopped
+            if (place := self._place(said))
+            and -_STOPPED_BEFORE <= place.at - turn.ended <= _STOPPED_AFTER
         ]
         return min(fitting, key=lambda each: abs(each.at - turn.ended), default=None)
+
+    def _place(self, said: float) -> Report | None:
+        place = self.clock.ours(said / 1000)
+        return Report(*place, said) if place else None
 
     def _allowed(self, now: float) -> bool:
         if self._filled_at is not None:
