@@ -25,7 +25,7 @@ from agent.assistant import Assistant, instructions
 from agent.conversations import Conversation
 from agent.doubles import give_way
 from agent.ears import build_stt, build_vad
-from agent.language_model import prime
+from agent.language_model import open_client, prime
 from agent.last_resort import LastResort
 from agent.phrases import apology, greeting
 from agent.receipts.budget import budget_of
@@ -105,8 +105,7 @@ def build_session(
         stt=build_stt(settings, language or settings.language, voice_activity),
         llm=openai.LLM(
             model=settings.llm_model,
-            base_url=settings.llm_url,
-            api_key=settings.llm_api_key.get_secret_value(),
+            client=open_client(settings, timeout=settings.llm_timeout),
             max_completion_tokens=settings.llm_max_tokens,
             # Strict schemas make every argument required, which vLLM and llama.cpp mishandle.
             _strict_tool_schema=False,

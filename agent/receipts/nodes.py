@@ -49,6 +49,7 @@ class Speech:
 
     def __init__(self, observer: TurnObserver) -> None:
         self._observer = observer
+        self._opened = observer.opened()
         self._reply: Reply | None = None
 
     async def texts(self, texts: AsyncIterable[str]) -> AsyncGenerator[str, None]:
@@ -57,7 +58,7 @@ class Speech:
         async for text in texts:
             if self._reply is None and len(start) < _LONGEST_START:
                 start += text
-                self._reply = self._observer.given(start)
+                self._reply = self._observer.given(start, self._opened)
             yield text
 
     def audio(self) -> None:

@@ -28,7 +28,7 @@ class Reply:
         message: Id of the caller's message that it answers.
         asked: When the model was asked.
         token: When its first word came.
-        given: When the voice got its first text.
+        given: When the voice was opened for its text.
         clause: When the voice had enough to begin.
         audio: When its first audio came.
         text: What was written so far; never leaves this process.
@@ -158,12 +158,21 @@ class TurnObserver:
         if reply.given is None:
             reply.text += text
 
-    def given(self, text: str) -> Reply | None:
-        """Note the first text of something to speak; return the answer that it is part of."""
+    def opened(self) -> float:
+        """Return the time, for a voice that has just been opened."""
+        return self._clock()
+
+    def given(self, text: str, opened: float) -> Reply | None:
+        """Note the first text of something to speak; return the answer that it is part of.
+
+        Args:
+            text: The text.
+            opened: When the voice was opened for it.
+        """
         start = plain(text)
         for reply in reversed(self._open_replies()):
             if start and reply.given is None and plain(reply.text).startswith(start):
-                reply.given = self._clock()
+                reply.given = opened
                 return reply
         return None
 

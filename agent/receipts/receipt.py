@@ -12,7 +12,7 @@ stage       from                           to
 ``turn``    voice activity's word          the turn is decided to be over
 ``stt``     the end of the speech          the transcript that was answered is there
 ``llm``     the language model is asked    its first token
-``clause``  the voice has its first text   it has a clause to speak
+``clause``  the voice is opened            it has a clause to speak
 ``tts``     the voice has a clause         its first audio
 ``packet``  the first audio                its first packet is handed to the network
 ``output``  the first packet               the caller hears the first sound

@@ -5,6 +5,7 @@ some windows late or early. What was loud last before it said so is known to 10 
 """
 
 from collections import deque
+from statistics import median
 
 import numpy as np
 from livekit import rtc
@@ -40,6 +41,6 @@ class SpeechEnd:
         heard = [each for each in self._levels if each[0] <= at]
         if len(heard) < _SILENT_FRAMES:
             return None
-        silence = float(np.median([level for _, level in heard[-_SILENT_FRAMES:]]))
+        silence = median(level for _, level in heard[-_SILENT_FRAMES:])
         threshold = max(OnsetConfig().threshold_dbfs, silence + _ABOVE_SILENCE_DB)
         return next((time for time, level in reversed(heard) if level > threshold), None)

@@ -56,7 +56,7 @@ def early() -> Call:
     call.at(520).transcribed("What is it?", final=True)
     call.at(530).decided("late", "What is it?")
     call.at(531).answered("early")
-    assert call.at(534).given("It ") is reply
+    assert call.at(534).given("It ", call.now - 0.001) is reply
     call.at(536).clause()
     call.at(700).audio(reply)
     call.at(704).played()
@@ -84,7 +84,7 @@ def test_every_stage_has_its_own_start_and_end_and_work_done_early_overlaps() ->
         "turn": (260, 530),
         "stt": (0, 310),  # when the text was known, not when it was confirmed
         "llm": (315, 450),
-        "clause": (534, 536),
+        "clause": (533, 536),
         "tts": (536, 700),
         "packet": (700, 704),
         "output": (704, 790),
@@ -106,7 +106,7 @@ def test_an_early_answer_to_other_words_is_not_the_answer() -> None:
     reply = call.at(505).asked("late")
     call.at(506).answered("late")
     call.at(800).wrote(reply, "It is.")
-    call.at(801).given("It is.")
+    call.at(801).given("It is.", call.now)
     call.at(900).audio(reply)
     call.at(901).played()
     receipt = receipt_of(call)
@@ -120,11 +120,11 @@ def test_an_early_answer_to_other_words_is_not_the_answer() -> None:
 def test_what_the_agent_says_by_itself_and_answers_to_typed_words_are_no_turns_answer() -> None:
     call = early()
     before = receipt_of(call).to_json()
-    assert call.at(2000).given("Are you still there?") is None
+    assert call.at(2000).given("Are you still there?", call.now) is None
     typed = call.at(2100).asked("typed")
     call.at(2101).answered("typed")
     call.at(2200).wrote(typed, "Rome.")
-    call.at(2201).given("Rome.")
+    call.at(2201).given("Rome.", call.now)
     call.at(2300).audio(typed)
     assert call.at(2301).played() is None
     assert receipt_of(call).to_json() == before
@@ -201,7 +201,7 @@ def test_overlap_counts_once_and_a_gap_is_not_accounted_for() -> None:
     assert covered(QUICK) == pytest.approx(930)
     assert covered([stage("vad", 0, 100), stage("llm", 150, 200)]) == pytest.approx(150)
     receipt = receipt_of(early(), stopped=report(-40), heard=report(790))
-    assert unaccounted(receipt, 835) == pytest.approx(5 + 4)  # 4 ms until the voice had text
+    assert unaccounted(receipt, 835) == pytest.approx(5 + 3)  # 3 ms until the voice was opened
     assert share_accounted([(receipt, 835), (receipt, 900)]) == 0.5
 
 
