@@ -53,6 +53,7 @@ class Caller:
         self.agent_lines = page.get_by_role("log").locator(".agent .text")
         self.user_lines = page.get_by_role("log").locator(".user:not([aria-busy=true]) .text")
         self.interim_lines = page.get_by_role("log").locator(".user[aria-busy=true] .text")
+        self.receipts = page.locator(".receipt")
         self.call_button = page.locator("#call-button")
         self.mute_button = page.locator("#mute-button")
 

@@ -9,6 +9,7 @@ from playwright.async_api import expect
 from tests.browser.caller import PATIENCE_MS
 from tests.browser.conftest import OpenCaller
 from tests.browser.rooms import open_rooms, room_of
+from tests.browser.test_appearance import examine
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.browser
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.browser
 Say = Callable[[str, str], np.ndarray]
 
 DEADLINE_SECONDS = 30.0
+ORDER = "[...document.querySelectorAll('#lines > *')].map(({ classList }) => [...classList].at(-1))"
 
 
 async def test_a_conversation_in_english_and_in_french(
@@ -37,6 +39,10 @@ async def test_a_conversation_in_english_and_in_french(
     await caller.sees_level_above("agent-level", 0.1)
     await caller.reads("Paris")
     await caller.hears_the_agent_out()
+    # How long that took stands between question and answer.
+    await expect(caller.receipts).to_have_count(1, timeout=PATIENCE_MS)
+    await expect(caller.receipts).to_contain_text(re.compile(r"Answered in \d+\.\d\d s"))
+    assert await caller.page.evaluate(ORDER) == ["agent", "user", "receipt", "agent"]
 
     await caller.page.get_by_label("Language").select_option("fr")
     await expect(caller.status).to_have_text("À l'écoute")
@@ -44,6 +50,14 @@ async def test_a_conversation_in_english_and_in_french(
     await caller.reads("Madrid")
     await expect(caller.user_lines.last).to_contain_text("Espagne")
     await caller.hears_the_agent_out()
+    await expect(caller.receipts).to_have_count(2, timeout=PATIENCE_MS)
+    await expect(caller.receipts.first).to_contain_text(re.compile(r"Réponse en \d+,\d\d s"))
+    await caller.receipts.last.locator("summary").click()
+    stages = caller.receipts.last.locator("dt")
+    # The first and the last are known by what the page has heard itself.
+    await expect(stages.first).to_have_text("Trajet aller")
+    await expect(stages.last).to_have_text("Trajet retour")
+    await examine(caller.page, "receipt")
 
     room = room_of(await caller.token())
     await caller.page.get_by_role("button", name="Raccrocher").click()
