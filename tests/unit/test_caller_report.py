@@ -88,6 +88,7 @@ def test_the_json_has_the_documented_form() -> None:
                 "barge_in_stop_ms": None,
                 "user_transcript": "Où est Zoé ?",
                 "agent_transcript": "À Paris.",
+                "receipt": None,
             },
             {
                 "number": 2,
@@ -100,6 +101,7 @@ def test_the_json_has_the_documented_form() -> None:
                 "barge_in_stop_ms": 410.0,
                 "user_transcript": "Où est Zoé ?",
                 "agent_transcript": "",
+                "receipt": None,
             },
         ],
         "latency_ms": {"count": 1, "p50": 750.0, "p90": 750.0, "p95": 750.0, "max": 750.0},
