@@ -77,7 +77,7 @@ class Recorder:
         """Hand out what is left."""
         self._finish()
         if self._ignored:
-            _log.info("some of the caller's reports were ignored", extra={"ignored": self._lost()})
+            _log.info("some of the caller's reports were ignored", extra=self._lost())
         if self._asking:
             self._asking.cancel()
             await asyncio.wait({self._asking})
@@ -143,12 +143,12 @@ class Recorder:
             heard=heard,
         )
         body = receipt.to_json()
-        _log.info(_sentence(receipt), extra={"receipt": body, "ignored": self._lost()})
+        _log.info(_sentence(receipt), extra={"receipt": body, **self._lost()})
         self._send(json.dumps(body, separators=(",", ":")))
 
-    def _lost(self) -> dict[str, int]:
+    def _lost(self) -> dict[str, dict[str, int]]:
         ignored, self._ignored = dict(self._ignored), Counter()
-        return ignored
+        return {"ignored": ignored} if ignored else {}
 
     def _send(self, body: str) -> None:
         if self._room is None or not self._room.isconnected():

@@ -65,6 +65,7 @@ def main():
     context.set_forkserver_preload(["livekit.agents", "agent.receipts.recorder"])
     running = []
     def finish(process, listener):
+        generate_latest(registry)  # scraped while jobs die
         process.join()
         listener.stop()
     for number in range(12):

@@ -132,7 +132,7 @@ async def test_a_turn_that_was_heard_is_told_to_room_and_log_at_once(
     call.hears()
     (line,) = logged()
     assert line["receipt"]["heard"]
-    assert line["ignored"] == {}
+    assert "ignored" not in line
     call.hears()  # the next sentence of the answer
     await call.recorder.aclose()
     assert call.room.sent == [line["receipt"]]
@@ -196,7 +196,7 @@ async def test_a_flood_of_nonsense_and_thousands_of_turns_leave_nothing_behind(
     await call.recorder.aclose()
     lines = logged()
     assert sum("receipt" in line for line in lines) == 2000
-    ignored = sum(sum(line["ignored"].values()) for line in lines)
+    ignored = sum(sum(line.get("ignored", {}).values()) for line in lines)
     assert ignored == 4000
     # What could not be sent in time is dropped, not kept.
     assert len(call.room.sent) < 100
