@@ -117,6 +117,17 @@ def test_an_early_answer_to_other_words_is_not_the_answer() -> None:
     assert not receipt.heard
 
 
+def test_a_turn_of_several_sentences_is_understood_when_the_last_one_is() -> None:
+    call = Call()
+    call.speaks(until=0)
+    call.at(-200).transcribed("One, two.", final=True)
+    call.at(260).voice_ended()
+    call.at(300).transcribed("Three.", final=False)
+    call.at(500).transcribed("Three!", final=True)
+    call.at(510).decided("one", "One, two. Three!")
+    assert spans(receipt_of(call))["stt"] == (0, 300)
+
+
 def test_what_the_agent_says_by_itself_and_answers_to_typed_words_are_no_turns_answer() -> None:
     call = early()
     before = receipt_of(call).to_json()
