@@ -39,6 +39,7 @@ class CallOptions:
         answer_timeout: By when, from the end of the caller's speech, an answer must have begun.
         longest_answer: How long greeting or answer may take from there.
         barge_in: Speak that long after the agent began to answer; None lets it finish.
+        go_on: Speak the next turn when one got no answer in time, instead of giving up.
         pause: The agent is done when it was silent for so long and says that it listens.
         onset: What counts as speech, on both sides.
     """
@@ -49,6 +50,7 @@ class CallOptions:
     answer_timeout: float = 30.0
     longest_answer: float = 180.0
     barge_in: float | None = None
+    go_on: bool = False
     pause: float = 1.2
     onset: OnsetConfig = field(default_factory=OnsetConfig)
 
@@ -128,6 +130,8 @@ class _Call:
             self._exchanges.append(exchange)
             await self._reporter.stopped(exchange.spoken.end)
             exchange.answer = await self._hear_answer(number, exchange)
+            if exchange.answer is None:
+                continue
             if self._options.barge_in is not None and number < len(script):
                 began = self._ear.start(self._ear.speech[exchange.answer])
                 await self._until(lambda: False, began + self._options.barge_in)
@@ -174,12 +178,15 @@ class _Call:
             )
         await self._until_done("The greeting")
 
-    async def _hear_answer(self, number: int, exchange: Exchange) -> int:
+    async def _hear_answer(self, number: int, exchange: Exchange) -> int | None:
         timeout = self._options.answer_timeout
         await self._until(
             lambda: self._answer_to(exchange) is not None, exchange.spoken.end + timeout
         )
         answer = self._answer_to(exchange)
+        if answer is None and self._options.go_on:
+            self._progress(f"  no answer within {timeout:g} s")
+            return None
         if answer is None:
             raise UserError(
                 f"Turn {number} got no answer within {timeout:g} s after the end of the caller's "

@@ -16,8 +16,9 @@ The JSON of a call (`CallReport.to_json`); times are seconds since the caller be
 - ``turns``: list of ``number``, ``user_start``, ``user_end``, ``agent_start``, ``agent_end``,
   ``latency_ms``, ``talk_over_ms`` (both spoke at once, while this turn's caller spoke),
   ``barge_in_stop_ms`` (from the start of this turn's speech, which fell into the answer before, to
-  the end of that answer), ``user_transcript``, ``agent_transcript``, ``receipt`` (the agent's
-  account of the wait, see `agent.receipts.receipt`; or ``null``).
+  the end of that answer), ``cut_off`` (the agent began to speak before the caller was done),
+  ``user_transcript``, ``agent_transcript``, ``receipt`` (the agent's account of the wait, see
+  `agent.receipts.receipt`; or ``null``).
 - ``latency_ms``: ``count``, ``p50``, ``p90``, ``p95``, ``max`` over the turns with an answer.
 - ``instrument``: ``microphone_underruns`` and ``longest_receive_gap_ms``. When the first is not 0
   or the second is far above 10, the measuring machine was too busy to be trusted.
@@ -60,6 +61,7 @@ class Turn:
     latency_ms: float | None
     talk_over_ms: float
     barge_in_stop_ms: float | None
+    cut_off: bool
     user_transcript: str
     agent_transcript: str
     answer_audio: Pcm = field(repr=False, compare=False)
@@ -152,6 +154,8 @@ def _turn_lines(turn: Turn) -> list[str]:
         figures.append(f"talk-over {_ms(turn.talk_over_ms)}")
     if turn.barge_in_stop_ms is not None:
         figures.append(f"barge-in stop {_ms(turn.barge_in_stop_ms)}")
+    if turn.cut_off:
+        figures.append("cut off")
     return [
         f"turn {turn.number}: {', '.join(figures)}",
         f"  caller: {turn.user_transcript or '(no transcript)'}",

@@ -126,6 +126,7 @@ def find_turns(
                 latency_ms=latency,
                 talk_over_ms=overlap(spoken.speech(), spans) * 1000,
                 barge_in_stop_ms=stop,
+                cut_off=any(spoken.start < start < spoken.end for start, _ in spans),
                 user_transcript=log.text(voices.caller, spoken.start, until),
                 agent_transcript=log.text(voices.agent, spoken.start, until),
                 answer_audio=audio,

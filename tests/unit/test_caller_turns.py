@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -109,8 +110,20 @@ def test_an_agent_that_cuts_in_talks_over_but_was_not_interrupted() -> None:
     first, second = find_turns(exchanges, ear, TranscriptLog(), VOICES, origin=ORIGIN, pause=PAUSE)
     assert first.agent_end == pytest.approx(7.0)
     assert second.talk_over_ms == pytest.approx(310)
+    assert (first.cut_off, second.cut_off) == (False, True)
     assert second.barge_in_stop_ms is None
     assert second.latency_ms == pytest.approx(1000)
+
+
+def test_an_answer_within_a_pause_cuts_off_though_nobody_talks_over() -> None:
+    ear = HeardEar((104.4, 104.8), (107.0, 108.0))
+    pausing = spoken(104.0, 106.0)
+    parts = (Segment(10, 40), Segment(130, 211))
+    pausing = replace(pausing, utterance=Utterance(pausing.utterance.pcm, parts))
+    exchange = Exchange(pausing, 1)
+    [turn] = find_turns([exchange], ear, TranscriptLog(), VOICES, origin=ORIGIN, pause=PAUSE)
+    assert turn.talk_over_ms == 0
+    assert turn.cut_off
 
 
 def test_a_turn_without_an_answer_has_none() -> None:
