@@ -161,6 +161,15 @@ def test_short_sentences_stay_together() -> None:
     ]
 
 
+def test_a_short_answer_is_said_at_once_but_no_short_clause() -> None:
+    segmenter = Segmenter("en")
+    assert segmenter.push("No. That") == ["No."]
+    assert segmenter.push(" is not so. ") == []
+    assert segments("Rome. It is old.") == ["Rome.", "It is old."]
+    assert segments("Yes, it is a good idea.") == ["Yes, it is a good idea."]
+    assert segments("1. Buy some milk and some bread.")[0].startswith("1. Buy")
+
+
 def test_long_sentence_is_cut_at_clauses() -> None:
     found = segments(LONG_CLAUSES)
     assert found[0] == "This is the opening."

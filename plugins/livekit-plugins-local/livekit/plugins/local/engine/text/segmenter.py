@@ -7,6 +7,9 @@ from livekit.plugins.local.engine.text.boundaries import Strength, boundaries, w
 MIN_LETTERS = 7
 """A segment has at least this many letters and digits: less sounds clipped ("Bien sûr," passes)."""
 
+MIN_LETTERS_OF_ANSWER = 2
+"""A whole sentence at the beginning, for which somebody waits, may be so short ("No.", "Rome.")."""
+
 SOFT_LIMIT = 150
 """Characters beyond which a sentence is cut at a clause boundary."""
 
@@ -61,7 +64,8 @@ class Segmenter:
         for end, strength in boundaries(self._text, self._language):
             if end > HARD_LIMIT:
                 break
-            if _letters(self._text[:end]) < MIN_LETTERS:
+            answers = self._first and strength is Strength.SENTENCE
+            if _letters(self._text[:end]) < (MIN_LETTERS_OF_ANSWER if answers else MIN_LETTERS):
                 continue
             if end > SOFT_LIMIT:
                 return last_clause or end
