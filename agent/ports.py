@@ -77,9 +77,9 @@ def _sentence(port: Port, error: OSError) -> str:
     return f"{what} cannot be used on {port.host} ({reason}); set {port.setting} to another."
 
 
-def spare_port() -> int:
-    """Return a TCP port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
+def spare_port(*, udp: bool = False) -> int:
+    """Return a TCP or UDP port of loopback that nobody listens on now."""
+    with socket.socket(type=socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         number: int = probe.getsockname()[1]
         return number

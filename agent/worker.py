@@ -4,7 +4,8 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 
 from livekit.agents import AgentServer, JobContext, JobProcess
@@ -41,8 +42,25 @@ def warm_up(_: JobProcess) -> None:
     asyncio.run(connect_once(settings))
 
 
-def run(settings: Settings) -> None:
+@dataclass(frozen=True, slots=True)
+class JobSteps:
+    """What a job process does; functions of a module, since they are sent there by name.
+
+    Attributes:
+        take_call: Holds one call.
+        warm_up: Is called before there is one.
+    """
+
+    take_call: Callable[[JobContext], Awaitable[None]] = take_call
+    warm_up: Callable[[JobProcess], None] = warm_up
+
+
+def run(settings: Settings, steps: JobSteps = JobSteps()) -> None:
     """Serve calls until SIGTERM or SIGINT; then let those in progress end.
+
+    Args:
+        settings: The settings.
+        steps: What is done for a call.
 
     Raises:
         UserError: LiveKit is not configured, refuses the key, or cannot be reached for minutes.
@@ -50,7 +68,7 @@ def run(settings: Settings) -> None:
     logs.setup(settings, "worker")
     ignore_hosted_services()
     os.environ[ENV_FILE_READ] = "1"  # for the processes of the calls
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, steps))
 
 
 def ignore_hosted_services() -> None:
@@ -59,7 +77,9 @@ def ignore_hosted_services() -> None:
         os.environ.pop(name, None)
 
 
-def build_server(settings: Settings, load_fnc: Callable[[], float]) -> AgentServer:
+def build_server(
+    settings: Settings, load_fnc: Callable[[], float], steps: JobSteps = JobSteps()
+) -> AgentServer:
     """Return the framework's server, not yet running.
 
     Raises:
@@ -75,7 +95,7 @@ def build_server(settings: Settings, load_fnc: Callable[[], float]) -> AgentServ
         ws_url=settings.livekit_url,
         api_key=settings.livekit_api_key,
         api_secret=secret.get_secret_value(),
-        setup_fnc=warm_up,
+        setup_fnc=steps.warm_up,
         preload_modules=["agent.session"],
         # Idle processes make a call start at once; each holds about 100 MB.
         num_idle_processes=min(2, settings.max_calls),
@@ -88,14 +108,14 @@ def build_server(settings: Settings, load_fnc: Callable[[], float]) -> AgentServ
         port=0,
         log_level=settings.log_level,
     )
-    server.rtc_session(take_call, agent_name=settings.agent_name)
+    server.rtc_session(steps.take_call, agent_name=settings.agent_name)
     return server
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, steps: JobSteps) -> None:
     health = WorkerHealth(settings)
     count_receipts(TurnMetrics(health.registry))
-    server = build_server(settings, health.load)
+    server = build_server(settings, health.load, steps)
     health.watch(server)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -45,9 +45,11 @@ class PlainWhisper(stt.STT[Never]):
         decoded: How many utterances were decoded, with or without words.
     """
 
-    def __init__(self, model: WhisperModel) -> None:
+    def __init__(self, model: WhisperModel, language: str = "en") -> None:
+        """Args: model: The model; language: What is spoken, where nobody says."""
         super().__init__(capabilities=stt.STTCapabilities(streaming=False, interim_results=False))
         self._whisper = model
+        self._language = language
         self.decoded = 0
 
     async def _recognize_impl(
@@ -59,7 +61,7 @@ class PlainWhisper(stt.STT[Never]):
     ) -> stt.SpeechEvent:
         frame = utils.combine_frames(buffer)
         audio = np.frombuffer(frame.data, np.int16).astype(np.float32) / 32768.0
-        spoken = language if is_given(language) else "en"
+        spoken = language if is_given(language) else self._language
         text = await asyncio.to_thread(self._transcribe, audio, spoken)
         self.decoded += 1
         return stt.SpeechEvent(

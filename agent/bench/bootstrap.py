@@ -1,4 +1,4 @@
-"""How sure a difference between two error rates is."""
+"""How sure a difference between two error rates is, or a ratio of two delays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,3 +44,33 @@ def paired_difference(
     rates = 100 * excess[draws].sum(axis=1) / np.where(said, said, 1.0)
     low, high = np.percentile(rates, [2.5, 97.5])
     return Difference(float(100 * excess.sum() / counts.sum()), float(low), float(high))
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A ratio with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def ratio_of_medians(values: Sequence[float], baseline: Sequence[float]) -> Ratio | None:
+    """Return the median of ``values`` over that of ``baseline``, by paired bootstrap.
+
+    Args:
+        values: One value per item.
+        baseline: The other system's values of the same items, positive.
+
+    Returns:
+        The ratio, or None when there are no items.
+    """
+    if not len(values):
+        return None
+    pairs = np.asarray([values, baseline], np.float64)
+    random = np.random.default_rng(_SEED)
+    draws = random.integers(0, pairs.shape[1], (_ROUNDS, pairs.shape[1]))
+    medians = np.median(pairs[:, draws], axis=2)
+    low, high = np.percentile(medians[0] / medians[1], [2.5, 97.5])
+    whole = np.median(pairs, axis=1)
+    return Ratio(float(whole[0] / whole[1]), float(low), float(high))

@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.error import FFmpegError
+from livekit import rtc
 
 from agent.caller.onset import FRAME, OnsetConfig, Pcm, find_speech, frame_levels
 from agent.caller.onset import SAMPLE_RATE as LEVEL_RATE
@@ -137,6 +138,13 @@ def read_recording(path: Path) -> Recording:
     if not speech:
         return Recording(pcm, 0.0, len(pcm) / RATE)
     return Recording(pcm, speech[0].start * FRAME, speech[-1].end * FRAME)
+
+
+def at_rate(frame: rtc.AudioFrame) -> Pcm:
+    """Return the samples of a mono frame at `RATE`."""
+    resampler = rtc.AudioResampler(frame.sample_rate, RATE, quality=rtc.AudioResamplerQuality.HIGH)
+    frames = resampler.push(frame) + resampler.flush()
+    return np.concatenate([np.frombuffer(part.data, np.int16) for part in frames])
 
 
 def _decode(path: Path, rate: int) -> Pcm:
