@@ -34,6 +34,7 @@ from agent.settings import Settings
 from agent.silence import SilenceWatch
 from agent.speech import build_tts
 from agent.trouble import TroubleNotice
+from agent.turn_taking import delays, follow_words
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
     ctx.add_shutdown_callback(last_resort.aclose)
     session = build_session(settings, last_resort.tts, language=language)
     follow_language(session, voice, settings)
+    follow_words(session, language)
     guard_against_failures(session, voice, settings)
     recorder = Recorder(budget_of(settings), lambda: voice.language)
     ctx.add_shutdown_callback(recorder.aclose)
@@ -115,11 +117,13 @@ def build_session(
         turn_handling={
             # Named on purpose: the defaults may choose a hosted service.
             "turn_detection": inference.TurnDetector(version="v1-mini"),
+            "endpointing": delays(language or settings.language).options(),
             # What the caller says over a sentence that goes on is heard all the same.
             "interruption": {"mode": "vad", "discard_audio_if_uninterruptible": False},
             "preemptive_generation": {
                 "enabled": True,
-                "preemptive_tts": False,
+                # The first clause is there when the turn is confirmed.
+                "preemptive_tts": True,
                 # A pause in mid-sentence costs a request that is thrown away: one to three in a
                 # turn are normal, and in long turns the early answer is hardly ever kept.
                 "max_retries": 3,

@@ -1,0 +1,80 @@
+import pytest
+from livekit.agents import (
+    AgentSession,
+    LanguageCode,
+    UserInputTranscribedEvent,
+    UserStateChangedEvent,
+)
+
+from agent.turn_taking import Endpointing, delays, follow_words, hangs
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "What is the"),
+        ("en", "I would like to, um."),
+        ("en", "Please tell me a good name for,"),
+        ("en", "Turn on the light and..."),
+        ("fr", "Donne-moi un joli nom pour"),
+        ("fr", "Combien font, euh."),
+        ("fr", "Je voudrais parler à l’"),
+    ],
+)
+def test_who_stops_after_such_words_goes_on(language: str, text: str) -> None:
+    assert hangs(language, text)
+    assert delays(language, text).min_delay > delays(language).max_delay
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "What is the capital of France?"),
+        ("en", "What are you waiting for?"),
+        ("en", "Stop"),
+        ("en", ""),
+        ("en", "42"),
+        ("fr", "Quelle heure est-il ?"),
+        ("fr", "Merci."),
+        ("de", "Ich möchte ein"),
+    ],
+)
+def test_a_sentence_that_may_be_over_is_answered_soon(language: str, text: str) -> None:
+    assert not hangs(language, text)
+    assert delays(language, text) == delays(language)
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "de"])
+def test_what_sounds_finished_waits_less(language: str) -> None:
+    chosen = delays(language)
+    assert chosen.min_delay < chosen.max_delay
+
+
+async def test_a_session_waits_as_its_words_ask_for() -> None:
+    session: AgentSession[None] = AgentSession(vad=None)
+    follow_words(session, "en")
+
+    def say(text: str, language: str, *, final: bool = True) -> Endpointing:
+        session.emit(
+            "user_input_transcribed",
+            UserInputTranscribedEvent(
+                transcript=text, is_final=final, language=LanguageCode(language)
+            ),
+        )
+        return waits()
+
+    def waits() -> Endpointing:
+        options = session.options.endpointing
+        return Endpointing(options["min_delay"], options["max_delay"])
+
+    assert say("Turn on the", "en") == delays("en", "Turn on the")
+    assert say("Turn on the light.", "en") == delays("en")
+    assert say("Allume la", "fr") == delays("fr", "Allume la") != delays("fr")
+    # The next utterance begins with a clean slate, and interim words do not count.
+    session.emit(
+        "user_state_changed", UserStateChangedEvent(old_state="listening", new_state="speaking")
+    )
+    assert waits() == delays("fr")
+    assert say("Allume la", "fr", final=False) == delays("fr")
