@@ -9,6 +9,7 @@ from livekit.agents import Agent, FlushSentinel, ModelSettings, stt
 from livekit.agents.llm import ChatChunk, ChatContext, ChatMessage, Tool
 
 from agent.phrases import apology
+from agent.prefill import Prefill
 from agent.receipts.nodes import Nodes
 from agent.receipts.recorder import Recorder
 from agent.settings import Settings
@@ -25,19 +26,31 @@ INSTRUCTIONS = (
 
 
 class Assistant(Agent):
-    """The agent of one call."""
+    """The agent of one call.
 
-    def __init__(self, settings: Settings, language: Callable[[], str], recorder: Recorder) -> None:
+    Attributes:
+        prefill: Has the language model's server read what is being said.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        language: Callable[[], str],
+        recorder: Recorder,
+        slot: int | None = None,
+    ) -> None:
         """Create the agent.
 
         Args:
             settings: The settings.
             language: Tells the language that is spoken now.
             recorder: Makes the receipts of the call.
+            slot: The call's slot of the embedded language model's server.
         """
         super().__init__(instructions=instructions(settings))
         self._settings = settings
         self._language = language
+        self.prefill = Prefill(settings, lambda: self.chat_ctx, slot)
         self._recorder = recorder
         self._nodes = Nodes(recorder.observer)
 
@@ -65,9 +78,10 @@ class Assistant(Agent):
         """
         empty = True
         writing = self._nodes.asked(chat_ctx)
-        async with aclosing(
-            Agent.default.llm_node(self, chat_ctx, tools, model_settings)
-        ) as chunks:
+        async with (
+            self.prefill.at_rest(),
+            aclosing(Agent.default.llm_node(self, chat_ctx, tools, model_settings)) as chunks,
+        ):
             async for chunk in chunks:
                 empty = empty and isinstance(chunk, ChatChunk) and not chunk.has_response()
                 writing(chunk)

@@ -26,19 +26,20 @@ from livekit.plugins.local.readiness import Pace, Readiness, arriving
 from livekit.plugins.local.readyz import Readyz
 
 from agent.errors import UserError
+from agent.llm_slots import SLOTS
 from agent.model_store import model_store
 from agent.ports import Port, check_ports
 from agent.settings import Settings
 
 HOST = "127.0.0.1"
-# Replies written at the same time. More of them share the same cores and all get slower; a further
-# call waits its turn, and its prompt comes back from the prompt cache.
-SLOTS = 2
 PROMPT_CACHE_MIB = 512
 PERCENT_STEP = 5
 # How long a thread that waits for the others keeps its core busy (libgomp). By default it is so
 # long that, with recognition or synthesis on the same cores, a token takes up to ten times as long.
 SPIN_COUNT = "1000"
+
+# What hears and speaks has work of milliseconds that callers wait for; writing goes on for seconds.
+NICENESS = 10
 
 _MODEL = "model"
 
@@ -66,6 +67,8 @@ def run(settings: Settings, say: Say) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     say(f"Loading {settings.llm_model}.")
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     try:
         server = llama.Server(set_params(llama.CommonParams(), settings, path, gpu=gpu))
     except RuntimeError:

@@ -27,6 +27,7 @@ from agent.doubles import give_way
 from agent.ears import build_stt, build_vad
 from agent.language_model import open_client, prime
 from agent.last_resort import LastResort
+from agent.llm_slots import slot_of, take_slot
 from agent.phrases import apology, greeting
 from agent.receipts.budget import budget_of
 from agent.receipts.recorder import Recorder
@@ -52,14 +53,18 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
     voice = local.TTS(engine=settings.engine_address, language=language, speed=settings.tts_speed)
     last_resort = LastResort(voice, speed=settings.tts_speed)
     ctx.add_shutdown_callback(last_resort.aclose)
-    session = build_session(settings, last_resort.tts, language=language)
+    slot = take_slot(settings) if settings.embedded_llm else None
+    session = build_session(settings, last_resort.tts, language=language, slot=slot)
     follow_language(session, voice, settings)
     follow_words(session, language)
     guard_against_failures(session, voice, settings)
     recorder = Recorder(budget_of(settings), lambda: voice.language)
     ctx.add_shutdown_callback(recorder.aclose)
     voice.on("clause_started", recorder.observer.clause)
-    assistant = Assistant(settings, lambda: voice.language, recorder)
+    assistant = Assistant(settings, lambda: voice.language, recorder, slot)
+    if settings.embedded_llm:
+        assistant.prefill.follow(session)
+        ctx.add_shutdown_callback(assistant.prefill.aclose)
     conversation = Conversation(settings, ctx.job.room.name)
     goes_on = await conversation.restore(assistant, voice)
     conversation.follow(session, assistant, ctx.room, voice)
@@ -89,11 +94,15 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
     session.say(words)
     if settings.embedded_llm:
         # While the greeting is heard; the caller's first question then costs only itself.
-        await prime(settings, instructions(settings), words)
+        await prime(settings, instructions(settings), words, slot)
 
 
 def build_session(
-    settings: Settings, voice: tts.TTS[Any], *, language: str | None = None
+    settings: Settings,
+    voice: tts.TTS[Any],
+    *,
+    language: str | None = None,
+    slot: int | None = None,
 ) -> AgentSession[None]:
     """Assemble a session in which nothing leaves the machines named in the settings.
 
@@ -101,6 +110,7 @@ def build_session(
         settings: The settings.
         voice: What speaks on this machine.
         language: The caller's language; None is the first of the settings.
+        slot: The call's slot of the embedded language model's server.
     """
     voice_activity = build_vad(settings)
     return AgentSession(
@@ -111,6 +121,7 @@ def build_session(
             max_completion_tokens=settings.llm_max_tokens,
             # Strict schemas make every argument required, which vLLM and llama.cpp mishandle.
             _strict_tool_schema=False,
+            extra_body=slot_of(slot),
         ),
         tts=build_tts(settings, voice),
         vad=voice_activity,

@@ -1,0 +1,136 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from livekit.agents.llm import ChatContext
+
+from agent.prefill import Prefill
+from agent.settings import Settings
+from tests.support.ports import free_port
+
+pytestmark = pytest.mark.unit
+
+
+class Server:
+    """A language model's server that notes what it is given to read, and answers on demand."""
+
+    def __init__(self) -> None:
+        self.read: list[dict[str, Any]] = []
+        self.asked = asyncio.Event()
+        self.answer = asyncio.Event()
+
+    @property
+    def questions(self) -> list[str]:
+        return [body["messages"][-1]["content"] for body in self.read]
+
+    async def complete(self, request: web.Request) -> web.Response:
+        self.read.append(await request.json())
+        self.asked.set()
+        await self.answer.wait()
+        return web.json_response({"object": "chat.completion", "choices": []})
+
+
+@asynccontextmanager
+async def prefilling(slot: int | None = None) -> AsyncIterator[tuple[Prefill, Server]]:
+    server, port = Server(), free_port()
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", server.complete)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    history = ChatContext.empty()
+    history.add_message(role="system", content="Be brief.")
+    prefill = Prefill(Settings().model_copy(update={"llm_port": port}), lambda: history, slot)
+    try:
+        yield prefill, server
+    finally:
+        server.answer.set()
+        await prefill.aclose()
+        await runner.cleanup()
+
+
+async def read_all(prefill: Prefill) -> None:
+    async with asyncio.timeout(5), prefill.at_rest():
+        pass
+
+
+async def asked(server: Server) -> None:
+    async with asyncio.timeout(5):
+        await server.asked.wait()
+
+
+async def test_what_is_said_is_read_behind_the_conversation_but_not_answered() -> None:
+    async with prefilling(slot=1) as (prefill, server):
+        server.answer.set()
+        prefill.hear("What is the")  # too little to be worth it
+        prefill.hear("What is the cap")
+        await asked(server)
+        await read_all(prefill)
+        [body] = server.read
+        assert body["messages"] == [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "What is the"},  # the last word may change yet
+        ]
+        assert body["max_completion_tokens"] == 0
+        assert body["add_generation_prompt"] is False
+        assert body["id_slot"] == 1
+
+
+async def test_only_the_newest_words_are_read_next() -> None:
+    async with prefilling() as (prefill, server):
+        prefill.hear("What is the capital")
+        await asked(server)
+        prefill.hear("What is the capital of the big")
+        prefill.hear("What is the capital of the big island")
+        server.answer.set()
+        async with asyncio.timeout(5):
+            while len(server.read) < 2:
+                await asyncio.sleep(0.01)
+        await read_all(prefill)
+        assert server.questions == ["What is the", "What is the capital of the big"]
+
+
+async def test_another_utterance_begins_anew() -> None:
+    async with prefilling() as (prefill, server):
+        server.answer.set()
+        prefill.hear("What is the capital of the big island")
+        await asked(server)
+        await read_all(prefill)
+        server.asked.clear()
+        prefill.hear("And of the small")
+        await asked(server)
+        await read_all(prefill)
+        assert server.questions == ["What is the capital of the big", "And of the"]
+
+
+async def test_nothing_is_read_beside_an_answer() -> None:
+    async with prefilling() as (prefill, server):
+        prefill.hear("What is the capital")
+        await asked(server)
+        prefill.hear("What is the capital of the big island")
+        begun = asyncio.Event()
+
+        async def answer() -> None:
+            async with prefill.at_rest():
+                begun.set()
+                prefill.hear("What is the capital of the big island in the sea")
+                await asyncio.sleep(0)
+
+        answering = asyncio.create_task(answer())
+        await asyncio.sleep(0)
+        assert not begun.is_set()  # the server is still reading
+        server.answer.set()
+        async with asyncio.timeout(5):
+            await answering
+        assert server.questions == ["What is the"]
+
+
+async def test_a_server_that_is_away_does_no_harm() -> None:
+    nowhere = Settings().model_copy(update={"llm_port": free_port()})
+    prefill = Prefill(nowhere, ChatContext.empty)
+    prefill.hear("What is the capital")
+    await read_all(prefill)
+    await prefill.aclose()
