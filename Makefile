@@ -5,6 +5,7 @@
 # make check   what needs no running: style, types, lock files, deployment files
 # make conformance   the speech plugins against the framework's contract, as a table
 # make conformance-kyutai   Kyutai's plugin against the real moshi-server, which it builds
+# make bench-check   whether calls are slower than in the reference run, beside a bare LiveKit agent
 # make soak    the same rules for long: a thousand streams, ten minutes of speech; and the memory
 #              of the engine over a thousand utterances
 
@@ -22,7 +23,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: bootstrap run dev test check conformance conformance-kyutai soak fetch
+.PHONY: bootstrap run dev test check conformance conformance-kyutai soak bench-check fetch
 
 bootstrap: .venv/.fetched $(STATIC)
 
@@ -59,6 +60,9 @@ conformance-kyutai: .venv/.synced
 	@UV="$(UV)" scripts/moshi-server $(BIN)/pytest -q tests/conformance/test_moshi*.py
 	@UV="$(UV)" scripts/moshi-server $(BIN)/python -m tests.conformance \
 		--plugin kyutai --plugin kyutai-real
+
+bench-check: .venv/.fetched
+	@$(BIN)/eloquence bench voice --baseline --turns 8 --check bench/reference.json
 
 soak: .venv/.synced
 	@$(BIN)/python -m tests.conformance --soak

@@ -4,6 +4,7 @@ import typer
 
 from agent.bench.kyutai import bench_kyutai
 from agent.bench.listener import listener
+from agent.bench.pauses import pauses
 from agent.bench.stt import stt
 from agent.bench.tts import tts
 from agent.bench.voice import voice
@@ -18,6 +19,7 @@ app = typer.Typer(
 app.command("stt")(stt)
 app.command("tts")(tts)
 app.command("voice")(voice)
+app.command("pauses")(pauses)
 app.command("listener")(listener)
 app.command("kyutai")(bench_kyutai)
 

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.bench import corpus, pause_set
+from agent.bench.corpus import RATE
+from agent.bench.pause_judge import Verdict, judge, outcome
+from agent.bench.pause_set import PAUSES, Breath
+from agent.errors import UserError
+from agent.turn_taking import Endpointing
+from tests.support.calls import write_wav
+from tests.unit.test_bench_voice import tone
+
+pytestmark = pytest.mark.unit
+
+DELAYS = Endpointing(0.5, 1.0)
+
+
+def test_a_set_of_pauses_is_a_corpus(tmp_path: Path) -> None:
+    breath = Breath("en_one", tone(0.5, RATE), tone(0.7, RATE), "One two.")
+    count = pause_set.write([breath], tmp_path / "set", "en")
+    clips = corpus.load_corpus(tmp_path / "set")
+    assert count == len(clips) == 1 + len(PAUSES)
+    assert [clip.kind for clip in clips] == ["whole", *["pause"] * len(PAUSES)]
+    longest = corpus.read_recording(clips[-1].path)
+    assert len(longest.pcm) / RATE == pytest.approx(1.2 + max(PAUSES), abs=0.01)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="Cannot write"):
+        pause_set.write([breath], tmp_path / "file", "en")
+
+
+def test_a_recording_is_cut_in_a_gap_near_its_middle(tmp_path: Path) -> None:
+    rate = 48_000
+    gap = np.zeros(rate // 10, np.int16)
+    words = [tone(1.4, rate), gap, tone(1.4, rate)]
+    write_wav(tmp_path / "gap.wav", np.concatenate(words))
+    write_wav(tmp_path / "none.wav", tone(3.0, rate))
+    write_wav(tmp_path / "short.wav", np.concatenate([tone(0.5, rate), gap, tone(0.5, rate)]))
+    rows = [f"{name}.wav\ten\tread\tWords." for name in ("gap", "none", "short")]
+    (tmp_path / "clips.tsv").write_text("\n".join(["file\tlang\tkind\ttext", *rows]) + "\n")
+    [breath] = pause_set.recordings(tmp_path, "en")
+    assert breath.name == "gap"
+    assert len(breath.before) / RATE == pytest.approx(1.45, abs=0.06)
+    assert len(breath.sound(0.0)) / RATE == pytest.approx(2.9, abs=0.03)
+
+
+def test_delays_follow_from_verdicts() -> None:
+    sure = outcome([Verdict("a", pause=0.1, end=0.9)], DELAYS, 0.5)
+    # Of the five pauses only the one above the longer delay ends the turn.
+    assert (sure.cut_off, sure.wait_mean, sure.wait_p95) == (0.2, 0.5, 0.5)
+    wrong = outcome([Verdict("a", pause=0.9, end=0.1)], DELAYS, 0.5)
+    assert wrong.cut_off == pytest.approx(0.6)
+    assert wrong.wait_mean == 1.0
+
+
+def test_the_sessions_own_detector_judges() -> None:
+    breath = Breath("en_one", tone(0.9, RATE), tone(0.9, RATE), "One two.")
+    [verdict] = judge([breath])
+    assert 0 <= verdict.pause <= 1
+    assert 0 <= verdict.end <= 1
