@@ -1,0 +1,90 @@
+"""Capacity, the replayed language model, and the page of `eloquence bench voice`."""
+
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from openai import AsyncOpenAI
+
+from agent.bench import replay_llm, voice_page
+from agent.bench.replay_llm import application, replies
+from agent.bench.voice_capacity import MOST_CALLS, Capacity, raise_calls
+from agent.bench.voice_figures import BARE, OURS, System
+from agent.bench.voice_report import Report, render
+from agent.bench.voice_script import questions
+from agent.errors import UserError
+from tests.unit.test_bench_voice import ABOUT, turn
+
+pytestmark = pytest.mark.unit
+
+
+async def test_calls_are_added_until_somebody_waits_for_too_long() -> None:
+    found = Capacity(expected=2)
+
+    async def call_all(calls: int) -> System:
+        return System([turn("a", 500.0 * calls) for _ in range(calls)])
+
+    await raise_calls(call_all, found)
+    assert [step.calls for step in found.steps] == [1, 2, 3]
+    assert found.calls == 2
+    [*_, last] = render(Report(ABOUT, {OURS: System()}, capacity=found))
+    assert last == ("2 simultaneous calls have p95 within 1200 ms; `eloquence doctor` expects 2")
+
+
+async def test_a_missed_turn_is_too_many_calls_and_so_is_a_great_number() -> None:
+    missing, many = Capacity(), Capacity()
+
+    async def miss(_: int) -> System:
+        return System([turn("a", 500.0), turn("b", None)])
+
+    async def never_slow(_: int) -> System:
+        return System([turn("a", 500.0)])
+
+    await raise_calls(miss, missing)
+    assert (missing.calls, len(missing.steps)) == (0, 1)
+    await raise_calls(never_slow, many)
+    assert many.calls == MOST_CALLS
+
+
+async def test_recorded_answers_come_token_by_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_llm, "FIRST_SECONDS", 0.001)
+    monkeypatch.setattr(replay_llm, "TOKEN_SECONDS", 0.001)
+    app = application([["Par", "is", "."], ["Rome."]])
+    async with TestClient(TestServer(app)) as client:
+        url = str(client.make_url("/v1"))
+        async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as llm:
+            assert [model.id for model in (await llm.models.list()).data] == ["replay"]
+            said = []
+            for _ in range(3):
+                stream = await llm.chat.completions.create(
+                    model="replay", messages=[{"role": "user", "content": "?"}], stream=True
+                )
+                said.append([chunk.choices[0].delta.content or "" async for chunk in stream])
+    assert [[piece for piece in pieces if piece] for pieces in said] == [
+        ["Par", "is", "."],
+        ["Rome."],
+        ["Par", "is", "."],
+    ]
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_every_question_has_a_recorded_answer(language: str) -> None:
+    recorded = replies(language)
+    assert len(recorded) == len(questions()[language])
+    assert all(len("".join(tokens)) > 2 for tokens in recorded)
+
+
+def test_the_page_shows_every_turn_and_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
+    ours = System([turn("a", 800.0), turn("<b>", 1300.0, cut_off=True), turn("c", None)])
+    bare = System([turn("a", 2000.0)])
+    path = tmp_path / "out.html"
+    voice_page.write(Report({**ABOUT, "voice": "<x>"}, {OURS: ours, BARE: bare}), path)
+    html = path.read_text()
+    assert html.count("<circle") == 3  # a missed turn has no dot
+    assert html.count("What?</td>") == 4
+    assert "1300, cut off" in html
+    assert "missed" in html
+    assert "&lt;x&gt;" in html
+    assert "http" not in html
+    with pytest.raises(UserError, match="Cannot write --report"):
+        voice_page.write(Report(ABOUT, {OURS: ours}), tmp_path / "no" / "out.html")
