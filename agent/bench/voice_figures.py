@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from statistics import median
 from typing import Any
 
 from agent.bench.bootstrap import Ratio, ratio_of_medians
 from agent.caller.report import Latency
+from agent.receipts.account import share_accounted
+from agent.receipts.receipt import STAGES, Receipt
 
 OURS = "ours"
 BARE = "bare"
@@ -23,6 +26,7 @@ class VoiceTurn:
         cut_off: The agent began to speak before the caller was done.
         asked: What the agent understood.
         answered: What it said.
+        receipt: The agent's account of the wait; a bare agent gives none.
     """
 
     line: str
@@ -32,6 +36,7 @@ class VoiceTurn:
     cut_off: bool
     asked: str
     answered: str
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,26 @@ class System:
     def latency(self) -> Latency:
         """Voice to voice, over the turns that were answered."""
         return Latency.of([turn.latency_ms for turn in self.turns if turn.latency_ms is not None])
+
+    @property
+    def stages(self) -> dict[str, float]:
+        """Median milliseconds of each stage of a turn; stages overlap (see `Receipt`)."""
+        receipts = [turn.receipt for turn in self.turns if turn.receipt]
+        found = {
+            name: [stage.duration for receipt in receipts if (stage := receipt.stage(name))]
+            for name in STAGES
+        }
+        return {name: median(durations) for name, durations in found.items() if durations}
+
+    @property
+    def accounted(self) -> float | None:
+        """Share of the turns whose stages account for what the caller measured, in [0, 1]."""
+        turns = [
+            (turn.receipt, turn.latency_ms)
+            for turn in self.turns
+            if turn.receipt and turn.latency_ms is not None
+        ]
+        return share_accounted(turns) if turns else None
 
     @property
     def missed(self) -> int:
@@ -105,10 +130,15 @@ class System:
             "missed": self.missed,
             "cut_offs": self.cut_offs,
             "cut_off_share": self.cut_off_share,
+            "stages_ms": self.stages,
+            "accounted": self.accounted,
             "cpu_seconds_per_turn": self.cpu_per_turn,
             "megabytes_per_call": self.megabytes_per_call,
             "failures": self.failures,
-            "turns": [asdict(turn) for turn in self.turns],
+            "turns": [
+                {**asdict(turn), "receipt": turn.receipt.to_json() if turn.receipt else None}
+                for turn in self.turns
+            ],
         }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from agent.bench.voice_figures import System
 from agent.bench.voice_report import TITLES, Report, figures
 from agent.errors import UserError
+from agent.receipts.receipt import Receipt
 
 _WIDTH = 760
 _LEFT = 110
@@ -56,6 +57,7 @@ def page(report: Report) -> str:
             _table(report),
             "<h2>Every turn</h2>",
             strips(report.systems),
+            _waterfalls(report),
             "".join(_turns(name, system) for name, system in report.systems.items()),
             "</body></html>\n",
         ]
@@ -101,6 +103,35 @@ def strips(systems: dict[str, System]) -> str:
                     'stroke-width="2"/>'
                 )
     return "".join([*parts, "</svg>"])
+
+
+def waterfall(receipt: Receipt) -> str:
+    """Return a drawing of the stages of a turn, from the end of the caller's speech on."""
+    end = max([stage.end for stage in receipt.stages], default=0.0)
+    begin = min([receipt.begin, *(stage.start for stage in receipt.stages)], default=0.0)
+    scale = (_WIDTH - _LEFT - 70) / max(end - begin, 1.0)
+    height = 18 * len(receipt.stages) + 6
+    parts = [f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="Stages of a turn">']
+    for row, stage in enumerate(receipt.stages):
+        x, y = _LEFT + (stage.start - begin) * scale, 18 * row + 4
+        width = max(1.0, stage.duration * scale)
+        parts.append(f'<text x="0" y="{y + 10}">{stage.name}</text>')
+        parts.append(
+            f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="12" fill="{_COLOURS[0]}" '
+            'fill-opacity=".7"/>'
+        )
+        parts.append(f'<text x="{x + width + 4:.1f}" y="{y + 10}">{stage.duration:.0f}</text>')
+    return "".join([*parts, "</svg>"])
+
+
+def _waterfalls(report: Report) -> str:
+    drawn = [
+        f"<p>{escape(turn.asked)}</p>{waterfall(turn.receipt)}"
+        for system in report.systems.values()
+        for turn in system.turns
+        if turn.receipt
+    ]
+    return "".join(["<h2>Stages of each turn, in milliseconds</h2>", *drawn]) if drawn else ""
 
 
 def _about(report: Report) -> str:

@@ -18,6 +18,7 @@ from agent.bench.voice_capacity import Capacity
 from agent.bench.voice_figures import BARE, OURS, System, compare
 from agent.doctor.capacity import BUDGET
 from agent.errors import UserError
+from agent.receipts.receipt import STAGES
 from agent.settings import Settings
 
 _BUSY = 0.2
@@ -158,6 +159,14 @@ def figures(systems: list[System]) -> Iterator[tuple[str, list[str]]]:
             for system in systems
         ],
     )
+    for stage in STAGES:
+        if any(stage in system.stages for system in systems):
+            yield f"  {stage}, p50, ms", [_number(system.stages.get(stage)) for system in systems]
+    if any(system.accounted is not None for system in systems):
+        yield (
+            "turns that the stages account for, %",
+            [_number(_percent(system.accounted)) for system in systems],
+        )
     for name in sorted({name for system in systems for name in system.cpu_per_turn}):
         yield (
             f"CPU seconds per turn, {name}",

@@ -30,13 +30,16 @@ from agent.up.plan import Service
 
 # Short calls, so that what the machine does at a time falls on both systems alike.
 _TURNS_AT_ONCE = 4
-_ANSWER_SECONDS = 12.0
 _STAGGER_SECONDS = 1.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to measure; the fields are the options of the command."""
+    """What to measure: the options of the command.
+
+    Attributes:
+        answer_seconds: A turn without an answer by then is missed.
+    """
 
     settings: Settings
     calls: int = 1
@@ -48,6 +51,7 @@ class Plan:
     replay: bool = False
     find_capacity: bool = False
     json_file: Path | None = None
+    answer_seconds: float = 12.0
     log: Log = lambda *_: None
 
 
@@ -166,7 +170,7 @@ class Crowd:
         options = CallOptions(
             wavs=[line.wav for line in lines],
             access=self._stack.access(self._agent, self._plan.language),
-            answer_timeout=_ANSWER_SECONDS,
+            answer_timeout=self._plan.answer_seconds,
             go_on=True,
         )
         try:
@@ -188,6 +192,7 @@ def turns_of(report: CallReport, lines: Sequence[Line], caller: int) -> list[Voi
             cut_off=turn.cut_off,
             asked=turn.user_transcript,
             answered=turn.agent_transcript,
+            receipt=turn.receipt,
         )
         for line, turn in zip(lines, report.turns, strict=False)
     ]

@@ -24,12 +24,15 @@ async def test_a_short_run_measures_a_running_stack(
     )
     path = tmp_path / "out.json"
     lines: list[str] = []
-    report = await run(Plan(settings=running, turns=2, running=True, json_file=path), lines.append)
+    plan = Plan(settings=running, turns=2, running=True, json_file=path, answer_seconds=90.0)
+    report = await run(plan, lines.append)
     ours = report.systems[OURS]
     assert [turn.line for turn in ours.turns] == ["en_00", "en_01"]
     assert (ours.missed, ours.failures) == (0, [])
     assert "Paris" in ours.turns[0].answered
-    assert ours.latency.p50 and 100 < ours.latency.p50 < 20_000
+    assert ours.latency.p50 and ours.latency.p50 > 100
+    # The receipts of the agent came with the turns.
+    assert ours.stages.keys() >= {"vad", "stt", "llm", "tts"}
     assert sum(ours.cpu_per_turn.values()) > 0.1
     assert ours.megabytes_per_call is not None
     assert json.loads(path.read_text())["systems"].keys() == {OURS}

@@ -1,5 +1,6 @@
 """Capacity, the replayed language model, and the page of `eloquence bench voice`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,42 @@ from agent.bench.voice_figures import BARE, OURS, System
 from agent.bench.voice_report import Report, render
 from agent.bench.voice_script import questions
 from agent.errors import UserError
+from agent.receipts.receipt import Receipt, Stage
 from tests.unit.test_bench_voice import ABOUT, turn
 
 pytestmark = pytest.mark.unit
+
+
+def test_stages_are_summed_up_and_drawn() -> None:
+    def receipt(asked: float) -> Receipt:
+        return Receipt(
+            turn=1,
+            language="en",
+            answered=True,
+            heard=True,
+            begin=-50.0,
+            end=900.0,
+            stages=(
+                Stage("uplink", -50.0, 0.0),
+                Stage("stt", 0.0, 500.0),
+                Stage("llm", 500.0, 500.0 + asked),
+                Stage("output", 500.0 + asked, 900.0),
+            ),
+        )
+
+    turns = [
+        replace(turn("a", 950.0), receipt=receipt(100.0)),
+        replace(turn("b", 1500.0), receipt=receipt(300.0)),
+        turn("c", None),
+    ]
+    system = System(turns)
+    assert system.stages == {"uplink": 50.0, "stt": 500.0, "llm": 200.0, "output": 200.0}
+    assert system.accounted == 0.5  # the second caller waited for longer than that
+    assert System([turn("a", 800.0)]).accounted is None
+    body = system.to_json()
+    assert body["turns"][0]["receipt"]["stages"][1]["name"] == "stt"
+    html = voice_page.page(Report(ABOUT, {OURS: system}))
+    assert html.count("<rect") == 8
 
 
 async def test_calls_are_added_until_somebody_waits_for_too_long() -> None:
@@ -86,5 +120,6 @@ def test_the_page_shows_every_turn_and_needs_nothing_from_elsewhere(tmp_path: Pa
     assert "missed" in html
     assert "&lt;x&gt;" in html
     assert "http" not in html
+    assert "<rect" not in html  # without receipts nothing is known of the stages
     with pytest.raises(UserError, match="Cannot write --report"):
         voice_page.write(Report(ABOUT, {OURS: ours}), tmp_path / "no" / "out.html")
