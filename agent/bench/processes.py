@@ -75,15 +75,16 @@ class Processes:
 def _services() -> Iterator[tuple[str, psutil.Process]]:
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.NoSuchProcess):
-            name = _name(child.cmdline())
+            name = service_name(child.cmdline())
             for process in (child, *child.children(recursive=True)):
                 yield name, process
 
 
-def _name(argv: list[str]) -> str:
+def service_name(argv: list[str]) -> str:
     """Return ``engine`` for ``python -m agent engine``, else the name of the program."""
     if "-m" in argv[:-1]:
-        return argv[-1].rpartition(".")[2]
+        module, *arguments = argv[argv.index("-m") + 1 :]
+        return arguments[0] if module == "agent" and arguments else module.rpartition(".")[2]
     return argv[0].rpartition("/")[2] if argv else ""
 
 

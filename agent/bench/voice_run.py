@@ -240,7 +240,7 @@ def bare_worker(settings: Settings) -> list[Service]:
 def replayed_model(port: int, language: str) -> Service:
     """Return the service that answers as a language model on other hardware would."""
     return Service(
-        "replay",
+        "llm",
         asked_of(f"http://{LOOPBACK}:{port}", "/v1/models"),
         "see the lines above",
         (sys.executable, "-m", replay_llm.__name__, str(port), language),

@@ -67,7 +67,7 @@ async def run_stack(
 
     Args:
         settings: Its settings; ports and addresses of servers that it starts are replaced.
-        more: Services to run beside it.
+        more: Services to run beside it, or instead of those of the same name.
         log: Takes what they print.
         overrides: Settings to replace, by field.
 
@@ -80,9 +80,10 @@ async def run_stack(
         moved = settings.model_copy(update=places)
         env = {env_name(name): str(value) for name, value in places.items()}
         planned = await plan(moved, lambda _: None)
+        added = [replace(each, env={**env, **each.env}) for each in more(moved)]
         # Callers have a key of their own, so nobody asks for the page.
-        services = [_moved(each, env) for each in planned if each.name != "web"]
-        services += [replace(each, env={**env, **each.env}) for each in more(moved)]
+        without = {"web", *(each.name for each in added)}
+        services = [*(_moved(each, env) for each in planned if each.name not in without), *added]
         board = _QuietBoard(log)
         ready = asyncio.Event()
         supervisor = Supervisor(board, ready.set)

@@ -8,6 +8,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from openai import AsyncOpenAI
 
 from agent.bench import replay_llm, voice_page
+from agent.bench.processes import service_name
 from agent.bench.replay_llm import application, replies
 from agent.bench.voice_capacity import MOST_CALLS, Capacity, raise_calls
 from agent.bench.voice_figures import BARE, OURS, System
@@ -123,3 +124,17 @@ def test_the_page_shows_every_turn_and_needs_nothing_from_elsewhere(tmp_path: Pa
     assert "<rect" not in html  # without receipts nothing is known of the stages
     with pytest.raises(UserError, match="Cannot write --report"):
         voice_page.write(Report(ABOUT, {OURS: ours}), tmp_path / "no" / "out.html")
+
+
+@pytest.mark.parametrize(
+    ("argv", "name"),
+    [
+        (["/usr/bin/python", "-m", "agent", "engine"], "engine"),
+        (["/usr/bin/python", "-m", "agent.bench.bare"], "bare"),
+        (["/usr/bin/python", "-m", "agent.bench.replay_llm", "8000", "en"], "replay_llm"),
+        (["/opt/livekit-server", "--dev"], "livekit-server"),
+        ([], ""),
+    ],
+)
+def test_a_service_is_called_as_it_was_started(argv: list[str], name: str) -> None:
+    assert service_name(argv) == name
