@@ -13,7 +13,7 @@ OVERHEAD = 20
 
 _SHORTEST_SECONDS = 0.4
 _LONGEST_HEAD_START = 0.7
-_MARGIN_SECONDS = 0.15
+_MARGIN_SECONDS = 0.3
 _LOOK_AHEAD = 8
 # A fast speaker: a voice that hands a clause over in pieces has made only a part of it.
 _CHARACTERS_PER_SECOND = 20.0
