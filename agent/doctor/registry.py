@@ -39,7 +39,6 @@ CHECKS: Sequence[Check] = (
     Check("llm", "agent.doctor.thinking:answers", _SETTINGS),
     Check("speech", "agent.doctor.speech:round_trip", ("engine",), deadline=4.0, alone=True),
     Check("llm speed", "agent.doctor.thinking:speed", ("llm",), deadline=5.5, alone=True),
-    Check("llm tools", "agent.doctor.thinking:tools", ("llm speed",), deadline=4.0, alone=True),
     Check(
         "call",
         "agent.doctor.short_call:agent_answers",
@@ -47,4 +46,6 @@ CHECKS: Sequence[Check] = (
         deadline=10.0,
         alone=True,
     ),
+    # Last: only some agents have tools, and reading their description takes a slow machine seconds.
+    Check("llm tools", "agent.doctor.thinking:tools", ("llm speed",), deadline=5.5, alone=True),
 )

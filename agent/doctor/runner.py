@@ -1,8 +1,7 @@
 """Running the checks: all at once, each with a deadline, none able to stop another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.cli import readable_errors
@@ -53,10 +52,10 @@ async def examine(
     tasks: dict[str, asyncio.Task[Finding | str]] = {}
     for check in checks:
         before = {name: tasks[name] for name in check.needs if name in tasks}
-        task = asyncio.create_task(_follow(check, settings, before, course))
+        earlier = tuple(course.measurements)
+        task = asyncio.create_task(_follow(check, settings, before, earlier, course))
         tasks[check.name] = task
-        if not check.alone:
-            course.crowd.append(task)
+        (course.measurements if check.alone else course.crowd).append(task)
     _, late = await asyncio.wait(tasks.values(), timeout=limit)
     for task in late:
         task.cancel()
@@ -73,36 +72,45 @@ async def examine(
 
 
 class _Course:
-    """How the examination goes: one measurement at a time, when nothing else goes on any more.
+    """How the examination goes.
 
     Attributes:
         crowd: The checks that are no measurements.
+        measurements: The others.
         begun: Names of the checks that have begun.
         overdue: Names of those that did not end in time.
     """
 
     def __init__(self) -> None:
-        self._lock = asyncio.Lock()
         self.crowd: list[asyncio.Task[Finding | str]] = []
+        self.measurements: list[asyncio.Task[Finding | str]] = []
         self.begun: list[str] = []
         self.overdue: list[str] = []
 
-    @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        """Have the machine for oneself."""
+    async def until_alone(self, before: Sequence[asyncio.Task[Finding | str]]) -> None:
+        """Wait until nothing else goes on: one measurement at a time, in their order."""
         if self.crowd:
             await asyncio.wait(self.crowd, timeout=_CROWD)
-        async with self._lock:
-            yield
+        if before:
+            await asyncio.wait(before)
 
 
 async def _follow(
     check: Check,
     settings: Settings,
     before: Mapping[str, asyncio.Task[Finding | str]],
+    earlier: Sequence[asyncio.Task[Finding | str]],
     course: _Course,
 ) -> Finding | str:
-    """Return the finding, or the name of the check without which there can be none."""
+    """Return the finding, or the name of the check without which there can be none.
+
+    Args:
+        check: The check.
+        settings: The settings.
+        before: What it needs.
+        earlier: The measurements before it.
+        course: How the examination goes.
+    """
     for name, task in before.items():
         # Shielded: whoever cancels this check must not cancel the one that it waits for.
         answer = await asyncio.shield(task)
@@ -110,16 +118,15 @@ async def _follow(
             return answer
         if answer.level == "fail":
             return name
-    if not check.alone:
-        return await _run(check, settings, course)
-    async with course.alone():
-        return await _run(check, settings, course)
+    if check.alone:
+        await course.until_alone(earlier)
+    return await _run(check, settings, course)
 
 
 async def _run(check: Check, settings: Settings, course: _Course) -> Finding:
-    course.begun.append(check.name)
     try:
         run = await check.loaded()
+        course.begun.append(check.name)
         async with asyncio.timeout(check.deadline):
             return await run(settings)
     except TimeoutError:

@@ -23,6 +23,9 @@ from agent.settings import Settings
 
 _TIMEOUT = 3.5
 _LIST_TIMEOUT = 2.0
+_TOOL_TIMEOUT = 5.0
+# An answer that begins with so many pieces of text is no call of a tool.
+_WORDS = 4
 # Seconds from the first token; a busy machine has told enough by then.
 _LISTEN = 1.5
 _TOKENS = 24
@@ -113,7 +116,7 @@ async def _token_times(client: AsyncOpenAI, settings: Settings, question: str) -
 async def tools(settings: Settings) -> Finding:
     """Offer a tool with a question that cannot be answered without it."""
     try:
-        async with _client(settings, _TIMEOUT) as client:
+        async with _client(settings, _TOOL_TIMEOUT) as client:
             called = await _calls_tool(client, settings, "What is the weather in Paris now?")
     except BadRequestError as error:
         return fail(
@@ -123,7 +126,7 @@ async def tools(settings: Settings) -> Finding:
     except (APITimeoutError, TimeoutError):
         # It has just answered without tools; their description makes the question longer.
         return warn(
-            f"{settings.llm_model} did not call a tool within {_TIMEOUT:g} s",
+            f"{settings.llm_model} did not call a tool within {_TOOL_TIMEOUT:g} s",
             "choose a smaller LLM_MODEL if your agent has tools",
         )
     except (OpenAIError, ValueError, AttributeError, IndexError, TypeError) as error:
@@ -137,7 +140,7 @@ async def tools(settings: Settings) -> Finding:
 
 async def _calls_tool(client: AsyncOpenAI, settings: Settings, question: str) -> bool:
     """Return whether the answer, streamed as in a call, begins to call a tool."""
-    said = False
+    chunks = words = 0
     stream = await client.chat.completions.create(
         model=settings.llm_model,
         messages=[{"role": "user", "content": question}],
@@ -145,12 +148,16 @@ async def _calls_tool(client: AsyncOpenAI, settings: Settings, question: str) ->
         tools=_TOOLS,
         stream=True,
     )
-    async with asyncio.timeout(_TIMEOUT), stream:
+    async with asyncio.timeout(_TOOL_TIMEOUT), stream:
         async for chunk in stream:
-            said = True
-            if chunk.choices and chunk.choices[0].delta.tool_calls:
+            chunks += 1
+            delta = chunk.choices[0].delta if chunk.choices else None
+            if delta and delta.tool_calls:
                 return True
-    if not said:
+            words += bool(delta and delta.content)
+            if words >= _WORDS:
+                return False
+    if not chunks:
         raise ValueError("it answered nothing")
     return False
 

@@ -6,6 +6,7 @@ a case needs it, so that the parts that are not started are missed in every repo
 
 import asyncio
 import json
+import re
 import shutil
 import socket
 import sys
@@ -67,7 +68,7 @@ class SetUp:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
             )
-            said, complaints = await asyncio.wait_for(process.communicate(), 60)
+            said, complaints = await asyncio.wait_for(process.communicate(), 120)
         assert not complaints, complaints.decode()
         body: dict[str, Any] = json.loads(said)
         assert (process.returncode, body["healthy"]) == (1, False)
@@ -131,10 +132,10 @@ def full_disk(set_up: SetUp, _: AsyncExitStack) -> None:
 
 
 def small_memory(set_up: SetUp, _: AsyncExitStack) -> None:
-    (fake := set_up.folder / "meminfo").write_text(
-        "MemTotal: 8000000 kB\nMemFree: 90000 kB\nMemAvailable: 100000 kB\nBuffers: 0 kB\n"
-        "Cached: 9000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"
-    )
+    told = Path("/proc/meminfo").read_text()
+    for name in ("MemFree", "MemAvailable"):
+        told = re.sub(rf"^{name}: +\d+", f"{name}: 100000", told, flags=re.MULTILINE)
+    (fake := set_up.folder / "meminfo").write_text(told)
     set_up.after('mount --bind "$1" /proc/meminfo', fake)
 
 
@@ -221,6 +222,16 @@ CASES: Sequence[tuple[Break, str, str, str]] = (
 )
 
 
+def failed(body: dict[str, Any]) -> set[str]:
+    """Name the checks that found a fault, without those that ran out of time."""
+    return {
+        name
+        for name, check in body["checks"].items()
+        if check["level"] == "fail"
+        and (name == "call" or not re.search(r" within | in time", check["found"]))
+    }
+
+
 async def test_on_set_ups_that_are_broken_in_different_ways_it_names_the_fault(
     livekit: RunningLiveKit, settings: Settings, tmp_path: Path
 ) -> None:
@@ -233,12 +244,16 @@ async def test_on_set_ups_that_are_broken_in_different_ways_it_names_the_fault(
             done = CASES[number][0](set_up, stack)
             if asyncio.iscoroutine(done):
                 await done
-            return await set_up.examine()
+            body = await set_up.examine()
+            for _ in range(2):  # a busy machine may have left no time for it
+                if CASES[number][1] in failed(body):
+                    break
+                body = await set_up.examine()
+            return body
 
     reports = await asyncio.gather(*map(report, range(len(CASES))))
     for (_, name, found, remedy), body in zip(CASES, reports, strict=True):
-        failed = {name for name, check in body["checks"].items() if check["level"] == "fail"}
+        assert failed(body) - NOT_STARTED == {name}, (name, body)
         told = body["checks"][name]
-        assert failed - NOT_STARTED == {name}, (name, body)
         assert found in told["found"], told
         assert remedy in told["remedy"], told

@@ -114,6 +114,30 @@ async def test_measurements_wait_until_the_other_checks_are_over() -> None:
     assert done.healthy
 
 
+async def test_measurements_keep_their_order_whatever_they_need() -> None:
+    """A call leaves work behind that would disturb what is measured after it."""
+    order: list[str] = []
+
+    def measure(name: str) -> Run:
+        async def run(_: Settings) -> Finding:
+            order.append(name)
+            return ok("measured")
+
+        return run
+
+    async def slow(_: Settings) -> Finding:
+        await asyncio.sleep(0.05)
+        return ok("slow")
+
+    checks = [
+        Check("slow", slow),
+        Check("first", measure("first"), ("slow",), alone=True),
+        Check("second", measure("second"), alone=True),
+    ]
+    assert (await examine(checks, settings())).healthy
+    assert order == ["first", "second"]
+
+
 async def test_a_measurement_for_which_no_time_is_left_is_not_called_a_fault() -> None:
     checks = [Check("slow", hang, alone=True, deadline=30), Check("next", good, alone=True)]
     done = await examine(checks, settings(), limit=0.1)

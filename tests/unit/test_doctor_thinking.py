@@ -19,7 +19,7 @@ Ask = Callable[[Settings], Awaitable[Finding]]
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_TIMEOUT", "_LIST_TIMEOUT"):
+    for name in ("_TIMEOUT", "_LIST_TIMEOUT", "_TOOL_TIMEOUT"):
         monkeypatch.setattr(thinking, name, 0.5)
 
 
