@@ -215,7 +215,7 @@ CASES: Sequence[tuple[Break, str, str, str]] = (
     (without_models, "models", "not on this machine: whisper-base", "models pull whisper-base"),
     (damaged_model, "models", "whisper-base is damaged", "models pull whisper-base"),
     (full_disk, "disk", "The disk is full", "ELOQUENCE_CACHE_DIR"),
-    (small_memory, "memory", "0.1 GB available", "stop other programs"),
+    (small_memory, "memory", "102 MB available", "stop other programs"),
     (setting(DEVICE="cuda:99"), "gpu", "DEVICE=cuda:99 asks for a GPU", "DEVICE=cpu"),
     (without_a_package, "packages", "needs the package ctranslate2", "pip install"),
     (without_an_agent, "call", "no agent 'eloquence' joined", "AGENT_NAME"),
