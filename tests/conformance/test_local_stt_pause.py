@@ -250,6 +250,7 @@ async def test_a_new_connection_keeps_the_language_that_was_heard(
     async with ear.stream(conn_options=options) as stream:
         utterance(stream, 0.3)
         await next_of(stream, Kind.FINAL_TRANSCRIPT)
+        at_first = len(expected)
         engine.ear.error = EngineError("failed", "The connection ends.", retryable=True)
         failed = asyncio.Event()
         ear.on("error", lambda _: failed.set())
@@ -257,8 +258,8 @@ async def test_a_new_connection_keeps_the_language_that_was_heard(
         await asyncio.wait_for(failed.wait(), 5)
         engine.ear.error = None
         await next_of(stream, Kind.FINAL_TRANSCRIPT)
-    assert expected[0] == "en"
-    assert set(expected[1:]) == {"fr"}
+    assert set(expected[:at_first]) == {"en"}
+    assert set(expected[at_first:]) == {"fr"}
 
 
 @pytest.mark.parametrize(("timeout", "patience"), [(5.0, 4.5), (0.3, 4.5), (60.0, 54.0)])

@@ -30,7 +30,7 @@ from livekit.plugins.local.engine.stt.transcripts import (
     words_of,
 )
 from livekit.plugins.local.engine.stt.utterance import Utterance
-from livekit.plugins.local.engine.stt.vad import VoiceActivity
+from livekit.plugins.local.engine.stt.vad import WINDOW, VoiceActivity
 from livekit.plugins.local.errors import EngineError
 from livekit.plugins.local.protocol import STT_SAMPLE_RATE, SttStart
 
@@ -88,6 +88,7 @@ class SttStream:
         self._patience = max(_LEAST_PATIENCE, 0.9 * start.patience)
         self._emit = emit
         self._utterance = Utterance(VoiceActivity())
+        self._fed = 0
         self._sealed: list[Transcription] = []
         self._sealed_start: float | None = None
         self._guess: _Guess | None = None
@@ -96,11 +97,18 @@ class SttStream:
         self._interim: asyncio.Task[None] | None = None
 
     async def feed(self, pcm: bytes) -> None:
-        """Take audio: signed 16-bit little-endian mono at 16 kHz, an even number of bytes."""
+        """Take audio: signed 16-bit little-endian mono at 16 kHz, an even number of bytes.
+
+        However it is portioned, it is heard window by window: else where speech is sealed, and so
+        a word now and then, would depend on the size of the portions.
+        """
         samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0
-        step = STT_SAMPLE_RATE // 2
-        for at in range(0, len(samples), step):
-            await self._hear(samples[at : at + step])
+        at = 0
+        while at < len(samples):
+            window = samples[at : at + WINDOW - self._fed % WINDOW]
+            at += len(window)
+            self._fed += len(window)
+            await self._hear(window)
 
     def expect(self, keyterms: Sequence[str]) -> None:
         """Change the names and words to expect, from the next decoding on."""
