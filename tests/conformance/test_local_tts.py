@@ -8,7 +8,6 @@ import pytest
 from aiohttp import web
 from livekit.agents import APIConnectionError, APIConnectOptions, APIError, APIStatusError, tts
 from livekit.plugins import local
-from livekit.plugins.local.engine import ws_tts
 from livekit.plugins.local.protocol import TTS_PATH
 
 from tests.support.engine import SECONDS_PER_WORD, TestEngine, run_engine
@@ -100,27 +99,3 @@ async def test_an_unknown_voice_is_refused_with_a_list_and_not_retried(engine: T
     with pytest.raises(APIError, match="tone/a") as failure:
         await speak(local.TTS(engine=engine.address, voice="tone/nobody"), "Hello.")
     assert not failure.value.retryable
-
-
-@pytest.mark.parametrize(
-    ("patience", "said"),
-    [
-        (0.0, ["The capital of France", "is Paris."]),
-        (60.0, ["The capital of France is Paris."]),
-    ],
-)
-async def test_a_reply_that_comes_slowly_begins_with_a_phrase(
-    engine: TestEngine, monkeypatch: pytest.MonkeyPatch, patience: float, said: list[str]
-) -> None:
-    monkeypatch.setattr(ws_tts, "HURRY_SECONDS", patience)
-    plugin = local.TTS(engine=engine.address)
-    try:
-        async with plugin.stream(conn_options=ONCE) as stream:
-            for token in ("The", " capital", " of", " France", " is", " Paris", "."):
-                stream.push_text(token)
-            stream.end_input()
-            async for _ in stream:
-                pass
-    finally:
-        await plugin.aclose()
-    assert engine.voice.spoken == said

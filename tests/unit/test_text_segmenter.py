@@ -170,35 +170,6 @@ def test_a_short_answer_is_said_at_once_but_no_short_clause() -> None:
     assert segments("1. Buy some milk and some bread.")[0].startswith("1. Buy")
 
 
-@pytest.mark.parametrize(
-    ("language", "text", "opening", "rest"),
-    [
-        ("en", "The capital of France is Par", "The capital of France", "is Par"),
-        ("en", "There are 7 days in a", "There are 7 days", "in a"),
-        ("en", "Bees make honey.", "Bees make honey.", ""),
-        ("fr", "La capitale du pays est Mad", "La capitale du pays", "est Mad"),
-    ],
-)
-def test_a_slow_reply_begins_with_a_phrase(
-    language: str, text: str, opening: str, rest: str
-) -> None:
-    segmenter = Segmenter(language)
-    assert segmenter.push(text) == []
-    assert segmenter.hurry() == [opening]
-    assert segmenter.hurry() == []
-    assert segmenter.flush() == ([rest] if rest else [])
-
-
-@pytest.mark.parametrize(
-    "text", ["", "Paris is", "It costs about 3.", "I saw Dr.", "Mercury is the closest"]
-)
-def test_there_is_not_always_a_good_place_to_begin(text: str) -> None:
-    segmenter = Segmenter("en")
-    segmenter.push(text)
-    assert segmenter.hurry() == []
-    assert segmenter.flush() == ([text] if text else [])
-
-
 def test_long_sentence_is_cut_at_clauses() -> None:
     found = segments(LONG_CLAUSES)
     assert found[0] == "This is the opening."

@@ -19,10 +19,6 @@ from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
 from livekit.plugins.local.engine.ws import parse
 from livekit.plugins.local.protocol import TTS_SAMPLE_RATE, ProtocolError, TtsStart, encode
 
-# Whoever waits for a reply should hear something: one that is written more slowly than this begins
-# with a phrase.
-HURRY_SECONDS = 0.3
-
 
 async def serve_tts(
     socket: web.WebSocketResponse, message: dict[str, Any], synthesizer: Synthesizer
@@ -52,9 +48,7 @@ async def serve_tts(
 
 async def _read(socket: web.WebSocketResponse, segmenter: Segmenter, script: Script) -> None:
     """Cut the text into clauses; return when the client closes."""
-    clock = asyncio.get_running_loop().time
     ended = False
-    began: float | None = None
     async for frame in socket:
         if frame.type is WSMsgType.ERROR:
             return
@@ -64,10 +58,6 @@ async def _read(socket: web.WebSocketResponse, segmenter: Segmenter, script: Scr
             raise ProtocolError(f"{kind!r} was not expected in this stream")
         text = content.get("text", "") if isinstance(content, dict) else ""
         found = segmenter.push(str(text)) if kind == "text" else segmenter.flush()
-        if kind == "text":
-            began = clock() if began is None else began
-            if not found and clock() - began > HURRY_SECONDS:
-                found = segmenter.hurry()
         for clause in found:
             script.add(clause)
         if kind == "end":

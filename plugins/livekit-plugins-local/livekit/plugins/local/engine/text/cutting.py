@@ -1,14 +1,27 @@
 """Cuts what a slow voice could not say in time once more."""
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 
 from livekit.plugins.local.engine.text.boundaries import boundaries
-from livekit.plugins.local.engine.text.phrases import phrase_ends
 from livekit.plugins.local.engine.text.segmenter import MIN_LETTERS
 
 _MIN_LETTERS_OF_PHRASE = 16
 """Less between two words that belong together sounds torn."""
+
+# Words before which people breathe, if they must.
+_OPENING = {
+    "en": "and or but because that which who with for from in on at by until when where than is "
+    "are was were will would should could can to between after before during",
+    "fr": "et ou mais que qui pour avec sans dans sur par en est sont car quand où comme chez sera "
+    "doit devrait peut jusqu'à jusqu'au jusqu'en depuis pendant vers entre après avant",
+}
+_PHRASES = {
+    language: re.compile(rf"\s(?=(?:{words.replace(' ', '|')})\s)", re.IGNORECASE)
+    for language, words in _OPENING.items()
+}
+_WORDS = re.compile(r"(?<=\w)\s(?=\w)")
 
 
 def cut_short(segment: str, language: str, characters: float) -> tuple[str, str]:
@@ -40,5 +53,5 @@ def _places(segment: str, language: str) -> Iterator[list[int]]:
         return min(sum(map(str.isalnum, part)) for part in parts) >= letters
 
     yield [end for end, _ in boundaries(segment, language) if apart(end, MIN_LETTERS)]
-    ends = phrase_ends(segment, language)
+    ends = [match.start() for match in _PHRASES.get(language, _WORDS).finditer(segment)]
     yield [end for end in ends if apart(end, _MIN_LETTERS_OF_PHRASE)]

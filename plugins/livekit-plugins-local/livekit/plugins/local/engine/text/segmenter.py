@@ -3,16 +3,12 @@
 import re
 
 from livekit.plugins.local.engine.text.boundaries import Strength, boundaries, word_end
-from livekit.plugins.local.engine.text.phrases import phrase_ends
 
 MIN_LETTERS = 7
 """A segment has at least this many letters and digits: less sounds clipped ("Bien sûr," passes)."""
 
 MIN_LETTERS_OF_ANSWER = 2
 """A whole sentence at the beginning, for which somebody waits, may be so short ("No.", "Rome.")."""
-
-MIN_LETTERS_OF_OPENING = 10
-"""A phrase that opens a reply has so many at least: "There are 7 days", "Le château de"."""
 
 SOFT_LIMIT = 150
 """Characters beyond which a sentence is cut at a clause boundary."""
@@ -53,26 +49,6 @@ class Segmenter:
                 self._text = self._text[end:]
                 self._first = False
         return segments
-
-    def hurry(self) -> list[str]:
-        """Return the beginning of a reply at its first good place, for when it comes slowly.
-
-        That is a sentence of which only the next word is missing to be sure, else a phrase.
-        """
-        if not self._first:
-            return []
-        text = self._text.rstrip()
-        ended = re.search(r"[^\W\d_]{2}[.!?]$", text) is not None
-        ends = [end for end, _ in boundaries(f"{text} X", self._language)] if ended else []
-        if not ends or ends[-1] != len(text):
-            phrases = phrase_ends(self._text, self._language)
-            ends = [end for end in phrases if _letters(self._text[:end]) >= MIN_LETTERS_OF_OPENING]
-        if not ends:
-            return []
-        end = ends[-1]
-        segment, self._text = self._text[:end].strip(), self._text[end:]
-        self._first = False
-        return [segment]
 
     def flush(self) -> list[str]:
         """Return what is left, complete or not; the next segment is a first one again."""
