@@ -41,6 +41,7 @@ WORDS = {
     "Egypt": ("river", "pyramids", "Cairo"),
 }
 FAULTS = {"turn 1": "mute 1", "turn 2": "raise 3", "turn 3": "hang 1"}
+KILLED = "turn 4"
 APOLOGY = "something went wrong"
 
 
@@ -74,14 +75,18 @@ class Scene:
         path = self.folder / "spoken"
         return path.read_text() if path.exists() else ""
 
-    async def killed_after(self, word: str) -> str:
-        """Kill the engine once the preferred voice has said a word, and start it again.
+    async def killed_in(self, answer: asyncio.Event) -> str:
+        """Kill the engine in the first sentence of an answer, and start it again.
+
+        Args:
+            answer: Is set when the caller begins to hear it.
 
         Returns:
             What the voice had said until then.
         """
-        while word not in (spoken := self.spoken):
-            await asyncio.sleep(0.02)
+        await answer.wait()
+        await asyncio.sleep(1.0)
+        spoken = self.spoken
         self.engine.kill()
         self.engine.start()
         return spoken
@@ -117,9 +122,16 @@ async def test_whatever_fails_the_caller_hears_a_voice_and_the_next_turn_the_cho
     scene: Scene, say: Callable[[str, str], np.ndarray], transcriber: Transcriber
 ) -> None:
     """In one call the voice is mute, raises, hangs, and then its whole engine is killed."""
-    killing = asyncio.create_task(scene.killed_after("island"))
+    answer = asyncio.Event()
+    killing = asyncio.create_task(scene.killed_in(answer))
+    asked = ""
 
     def follow(line: str) -> None:
+        nonlocal asked
+        if line.startswith("turn"):
+            asked = line
+        elif asked.startswith(KILLED):
+            answer.set()
         for turn, fault in FAULTS.items():
             if line.startswith(turn):
                 scene.faults.write_text(fault)
