@@ -23,6 +23,7 @@ IMPORTS = (
     "dotenv",
     "numpy",
     "openai.lib.streaming.chat",
+    "openai.resources.chat.completions",
     "platformdirs",
     "prometheus_client.core",
     "pydantic.networks",

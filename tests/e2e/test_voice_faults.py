@@ -38,7 +38,7 @@ WORDS = {
     "Germany": ("Europe", "castles", "Berlin"),
     "Italy": ("boot", "pizza", "Rome", "sing"),
     "Japan": ("island", "trains", "Tokyo"),
-    "Egypt": ("river", "pyramids", "Cairo"),
+    "Egypt": ("river", "pyramids", "capital"),
 }
 FAULTS = {"turn 1": "mute 1", "turn 2": "raise 3", "turn 3": "hang 1"}
 KILLED = "turn 4"
@@ -155,5 +155,5 @@ async def test_whatever_fails_the_caller_hears_a_voice_and_the_next_turn_the_cho
         assert sum(counts) >= (1 if name == "Japan" else 2), f"{heard!r} lacks what was to be said"
         assert longest_silence(turn.answer_audio) <= LONGEST_SILENCE, heard
     # The engine that was started again speaks, not what stood in for it.
-    assert "Cairo" in heard
+    assert "pyramids" in heard
     assert "Cairo" in scene.spoken
