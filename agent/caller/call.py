@@ -26,6 +26,8 @@ from agent.caller.turns import Exchange, Voices, find_greeting, find_turns, firs
 from agent.errors import UserError
 
 _LOOK = 0.02
+# Speech whose last frame came so long ago has paused.
+_AUDIBLE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,8 @@ class CallOptions:
         greeting_timeout: By when, from the start, the agent must have begun its greeting.
         answer_timeout: By when, from the end of the caller's speech, an answer must have begun.
         longest_answer: How long greeting or answer may take from there.
-        barge_in: Speak that long after the agent began to answer; None lets it finish.
+        barge_in: Speak that long after the agent began to answer, or when it speaks again, if it
+            pauses just then; None lets it finish.
         go_on: Speak the next turn when one got no answer in time, instead of giving up.
         pause: The agent is done when it was silent for so long and says that it listens.
         onset: What counts as speech, on both sides.
@@ -135,6 +138,11 @@ class _Call:
             if self._options.barge_in is not None and number < len(script):
                 began = self._ear.start(self._ear.speech[exchange.answer])
                 await self._until(lambda: False, began + self._options.barge_in)
+                # A slow agent pauses; where nobody speaks there is nobody to interrupt.
+                await self._until(
+                    lambda: self._agent_audible() or self._agent_done(),
+                    perf_counter() + self._options.longest_answer,
+                )
             else:
                 await self._until_done(f"The answer to turn {number}")
 
@@ -204,6 +212,9 @@ class _Call:
         longest = self._options.longest_answer
         if not await self._until(self._agent_done, perf_counter() + longest):
             raise UserError(f"{what} did not end within {longest:g} s.")
+
+    def _agent_audible(self) -> bool:
+        return perf_counter() - self._ear.end(self._ear.speech[-1]) < _AUDIBLE_SECONDS
 
     def _agent_done(self) -> bool:
         silent = perf_counter() - self._ear.end(self._ear.speech[-1])
