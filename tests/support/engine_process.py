@@ -6,8 +6,6 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
-
 from agent.readiness import Readiness
 from agent.readiness_feed import first, told_by
 
@@ -50,13 +48,3 @@ class EngineProcess:
 
         async with asyncio.timeout(60):
             await first(told_by(self.address), loaded)
-
-    async def speaking(self) -> None:
-        """Wait until it speaks for somebody."""
-        connector = aiohttp.UnixConnector(self.address.removeprefix("unix:"))
-        async with aiohttp.ClientSession(connector=connector) as session, asyncio.timeout(60):
-            while True:
-                async with session.get("http://engine/metrics") as response:
-                    if 'eloquence_engine_streams{kind="tts"} 1.0' in await response.text():
-                        return
-                await asyncio.sleep(0.05)
