@@ -12,6 +12,7 @@ from livekit.agents import (
     ErrorEvent,
     JobContext,
     UserInputTranscribedEvent,
+    UserStateChangedEvent,
     inference,
     room_io,
     tts,
@@ -175,6 +176,15 @@ def guard_against_failures(
     """Tell the operator what failed and what to set; never stay on the line deaf or silent."""
     closing: set[asyncio.Task[None]] = set()
     trouble = TroubleNotice(session, lambda: voice.language)
+    apologised = False
+
+    # An answer is tried early, in the caller's pause, and again when the turn is over: both may
+    # fail, and one apology will do until the caller says more.
+    @session.on("user_state_changed")
+    def _listen(event: UserStateChangedEvent) -> None:
+        nonlocal apologised
+        if event.new_state == "speaking":
+            apologised = False
 
     # The rest of that reply is lost: it cannot be told what of it was heard. The language model may
     # still be writing it, and until it is over neither the notice nor another answer has its turn.
@@ -187,6 +197,7 @@ def guard_against_failures(
 
     @session.on("error")
     def _explain(event: ErrorEvent) -> None:
+        nonlocal apologised
         failure = event.error
         cause = _cause(failure.error)
         if isinstance(failure, LLMError):
@@ -196,7 +207,9 @@ def guard_against_failures(
                     settings.llm_url,
                     cause,
                 )
-                session.say(apology(voice.language))
+                if not apologised:
+                    apologised = True
+                    session.say(apology(voice.language))
         elif isinstance(failure.error, APIError):
             if trouble.say():
                 _log.error("speech failed (%s); is the engine at ENGINE_URL running?", cause)

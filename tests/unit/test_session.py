@@ -4,11 +4,14 @@ import asyncio
 import logging
 
 import pytest
-from livekit.agents import inference
+from livekit import rtc
+from livekit.agents import APIConnectionError, ErrorEvent, UserStateChangedEvent, inference
+from livekit.agents.llm import LLMError
 from livekit.plugins import local, openai
 
 from agent.logs import ReadableFormatter
-from agent.session import build_session, caller_language
+from agent.phrases import apology
+from agent.session import build_session, caller_language, guard_against_failures
 from agent.settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -74,3 +77,37 @@ def test_log_lines_hold_nothing_personal() -> None:
     line = ReadableFormatter().format(record)
     assert "transcript received delay=0.2" in line
     assert "card" not in line
+
+
+class Heard(rtc.EventEmitter[str]):
+    """As much of a session as reports errors and says something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def fail(self) -> None:
+        error = LLMError(timestamp=0.0, label="", error=APIConnectionError(), recoverable=False)
+        self.emit("error", ErrorEvent(error=error, source=None))
+
+    def listen(self) -> None:
+        self.emit(
+            "user_state_changed", UserStateChangedEvent(old_state="listening", new_state="speaking")
+        )
+
+
+async def test_an_answer_that_fails_early_and_again_is_apologised_for_once(
+    settings: Settings,
+) -> None:
+    session, voice = Heard(), local.TTS(engine=settings.engine_address)
+    guard_against_failures(session, voice, settings)  # type: ignore[arg-type]
+    session.fail()
+    session.fail()
+    assert session.said == [apology("en")]
+    session.listen()
+    session.fail()
+    assert session.said == [apology("en")] * 2
+    await voice.aclose()
