@@ -209,7 +209,8 @@ def guard_against_failures(
                 )
                 if not apologised:
                     apologised = True
-                    session.say(apology(voice.language))
+                    # The confirmed turn would silence what an early attempt's failure says.
+                    session.say(apology(voice.language), allow_interruptions=False)
         elif isinstance(failure.error, APIError):
             if trouble.say():
                 _log.error("speech failed (%s); is the engine at ENGINE_URL running?", cause)

@@ -86,7 +86,8 @@ class Heard(rtc.EventEmitter[str]):
         super().__init__()
         self.said: list[str] = []
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, *, allow_interruptions: bool) -> None:
+        assert not allow_interruptions
         self.said.append(text)
 
     def fail(self) -> None:
