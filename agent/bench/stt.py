@@ -11,6 +11,7 @@ from rich.console import Console
 from agent.bench import corpus, tables
 from agent.bench.rows import SYSTEMS
 from agent.bench.run import Plan, run
+from agent.bench.targets import require_met
 from agent.errors import UserError
 from agent.settings import load
 
@@ -53,7 +54,8 @@ def stt(
 ) -> None:
     """Measure recognition beside what the framework does with plain faster-whisper.
 
-    Every clip is played in real time, so a minute of speech takes about four.
+    Every clip is played in real time, so a minute of speech takes about four. Exits with status 1
+    if a target was missed.
     """
     if resume and json_file is None:
         raise UserError("--resume adds to a report; name its file with --json.")
@@ -79,6 +81,7 @@ def stt(
     console = Console()
     for part in tables.render(outcome):
         console.print(part, highlight=False, soft_wrap=True)
+    require_met(outcome.targets)
 
 
 def _codes(text: str | None) -> list[str]:

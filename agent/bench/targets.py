@@ -1,6 +1,6 @@
 """What the figures should be, and whether they are."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.bench.calls import Calls
@@ -8,6 +8,7 @@ from agent.bench.long import Long
 from agent.bench.phantoms import Phantoms
 from agent.bench.rows import OURS
 from agent.bench.summary import Language
+from agent.errors import UserError
 
 _WER_UPPER = {"en": 2.0, "fr": 4.0}
 
@@ -27,6 +28,16 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.measured:.2f}, at most {self.limit:g}"
+
+
+def require_met(targets: Iterable[Target]) -> None:
+    """Do nothing if every goal is met.
+
+    Raises:
+        UserError: One is missed.
+    """
+    if missed := [target for target in targets if not target.met]:
+        raise UserError(f"Missed: {'; '.join(map(str, missed))}.")
 
 
 def targets(

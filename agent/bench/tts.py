@@ -8,6 +8,7 @@ import typer
 from livekit.agents import APIError
 from rich.console import Console
 
+from agent.bench.targets import require_met
 from agent.bench.tts_report import render
 from agent.bench.tts_run import VOICES, Plan, run
 from agent.bench.tts_speech import TOKENS_PER_SECOND
@@ -70,8 +71,7 @@ def tts(
     console = Console()
     for part in render(report):
         console.print(part, highlight=False, soft_wrap=True)
-    if missed := [target for target in report.targets if not target.met]:
-        raise UserError(f"Missed: {'; '.join(map(str, missed))}.")
+    require_met(report.targets)
 
 
 def _voices(text: str) -> tuple[tuple[str, str], ...]:

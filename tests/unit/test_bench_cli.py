@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from agent.bench import corpus, machine
 from agent.bench.run import Plan, run
+from agent.bench.targets import Target
 from agent.cli import app
 from agent.errors import UserError
 from agent.settings import Settings
@@ -31,6 +33,20 @@ def test_unknown_systems_are_refused() -> None:
 def test_resuming_needs_a_file() -> None:
     result = CliRunner().invoke(app, ["bench", "stt", "--resume"])
     assert str(result.exception) == "--resume adds to a report; name its file with --json."
+
+
+@pytest.mark.parametrize(("measured", "status"), [(350.0, 0), (377.0, 1)])
+def test_a_missed_target_fails_the_command(
+    monkeypatch: pytest.MonkeyPatch, measured: float, status: int
+) -> None:
+    async def run(*_: object) -> SimpleNamespace:
+        return SimpleNamespace(targets=[Target("flush to final, p95, ms", measured, 350)])
+
+    monkeypatch.setattr("agent.bench.stt.run", run)
+    monkeypatch.setattr("agent.bench.stt.tables.render", lambda _: [])
+    result = CliRunner().invoke(app, ["bench", "stt"])
+    assert result.exit_code == status
+    assert ("377.00, at most 350" in str(result.exception)) == bool(status)
 
 
 def test_no_library_sends_usage_events() -> None:
