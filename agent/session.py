@@ -23,6 +23,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins import local, openai
 
 from agent.assistant import Assistant, instructions
+from agent.captions import spare_rate_estimate
 from agent.conversations import Conversation
 from agent.doubles import give_way
 from agent.ears import build_stt, build_vad
@@ -50,6 +51,7 @@ _MAX_ERRORS = 20
 
 async def run_call(ctx: JobContext, settings: Settings) -> None:
     """Join the room of a job and talk until the caller leaves."""
+    spare_rate_estimate()
     language = caller_language(ctx.job.metadata, settings)
     voice = local.TTS(engine=settings.engine_address, language=language, speed=settings.tts_speed)
     last_resort = LastResort(voice, speed=settings.tts_speed)
