@@ -91,6 +91,7 @@ ENGINE = tuple(
         "onnxruntime": "onnxruntime",
         "prometheus-client": "prometheus_client",
         "pydantic": "pydantic",
+        "threadpoolctl": "threadpoolctl",
     }.items()
 )
 MOONSHINE = Requirement(

@@ -22,6 +22,7 @@ from livekit.plugins.local.errors import EngineError
 from livekit.plugins.local.protocol import STT_PATH, TTS_PATH
 from livekit.plugins.local.readyz import Readyz
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from threadpoolctl import threadpool_limits
 
 SPEECH = web.AppKey("speech", Speech)
 
@@ -57,6 +58,9 @@ async def run_engine(config: EngineConfig) -> None:
     Raises:
         EngineError: The address cannot be listened on.
     """
+    # NumPy's threads wait for more work by computing: each spectrogram, itself 4 ms of one core,
+    # kept all others busy for 0.1 s, which the recogniser and the language model need.
+    threadpool_limits(1, user_api="blas")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
