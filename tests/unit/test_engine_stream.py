@@ -209,6 +209,24 @@ async def test_phantom_words_are_dropped(ears: Ears, answer: dict[str, float]) -
     assert (await ears.final())["text"] == ""
 
 
+async def test_a_short_word_is_heard_again_with_the_silence_after_it(ears: Ears) -> None:
+    """Right after it, the model finds that nobody spoke; a little later it does not."""
+    ears.model.answer = {"no_speech_prob": 0.7}
+    await ears.hear(loud(0.3), quiet(0.15))
+    await ears.decoded(1)
+    ears.model.answer = {}
+    await ears.hear(quiet(0.1))
+    assert (await ears.final())["text"] == str(int(0.3 * SECOND))
+
+
+async def test_the_same_sound_is_not_decoded_twice(ears: Ears) -> None:
+    ears.model.answer = {"no_speech_prob": 0.7}
+    await ears.hear(loud(0.3), quiet(0.15))
+    await ears.decoded(1)
+    assert (await ears.final())["text"] == ""
+    assert len(ears.model.requests) == 1
+
+
 async def test_improbable_words_in_long_speech_are_kept(ears: Ears) -> None:
     ears.model.answer = {"avg_logprob": -1.2}
     await ears.hear(loud(2), quiet(0.3))

@@ -216,6 +216,8 @@ DEVICES: Mapping[Code, Failure] = {
     "gpu_failed": Failure(
         "The GPU {index} failed ({reason})",
         "check the driver, or set DEVICE=cpu",
+        # After its memory ran out, a GPU was seen to fail once so and then to work again.
+        retryable=True,
     ),
 }
 

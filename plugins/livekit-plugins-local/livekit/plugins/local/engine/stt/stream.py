@@ -64,6 +64,7 @@ class _Guess:
 
     job: Job[Transcription] | None
     speech_seconds: float
+    samples: int
     announcement: asyncio.Task[None] | None = None
 
 
@@ -182,17 +183,18 @@ class SttStream:
 
     def _speculate(self) -> None:
         speech_seconds = self._utterance.speech / STT_SAMPLE_RATE
+        samples = len(self._utterance.audio)
         try:
             job = self._submit(Priority.SPECULATIVE)
         except EngineError as error:
             # The flush will ask again, more urgently.
             _log.debug("no speculative transcript: %s", error.message)
-            self._guess = _Guess(None, speech_seconds)
+            self._guess = _Guess(None, speech_seconds, samples)
             return
         announcement = None
         if self._preflight_wanted:
             announcement = _courtesy(self._announce(job, speech_seconds))
-        self._guess = _Guess(job, speech_seconds, announcement)
+        self._guess = _Guess(job, speech_seconds, samples, announcement)
 
     async def _announce(self, job: Job[Transcription], speech_seconds: float) -> None:
         span = self._span
@@ -215,7 +217,12 @@ class SttStream:
             self._utterance.take()
             return None
         speech_seconds = self._utterance.speech / STT_SAMPLE_RATE
-        heard = await self._guessed(guess) or await self._submit(Priority.FINAL).result
+        heard = await self._guessed(guess)
+        if guess and heard and phantom(heard, speech_seconds):
+            # A short word with little silence after it looks like no speech at all; there is more
+            # silence by now.
+            heard = heard if len(self._utterance.audio) == guess.samples else None
+        heard = heard or await self._submit(Priority.FINAL).result
         heard = placed(heard, self._utterance.span[0], self._utterance.voiced)
         self._utterance.take()
         self._interims.start_over()
