@@ -18,6 +18,7 @@ from livekit.plugins.local.protocol import SttStart
 pytestmark = pytest.mark.unit
 
 SECOND = 16_000
+NOBODY = {"no_speech_prob": 0.7, "avg_logprob": -1.5}
 
 
 class LoudIsSpeech:
@@ -200,7 +201,7 @@ async def test_a_moment_between_two_syllables_does_not_seal(ears: Ears) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [{"no_speech_prob": 0.7}, {"avg_logprob": -1.2}],
+    [NOBODY, {"avg_logprob": -1.2}],
     ids=["nobody spoke", "improbable and short"],
 )
 async def test_phantom_words_are_dropped(ears: Ears, answer: dict[str, float]) -> None:
@@ -211,7 +212,7 @@ async def test_phantom_words_are_dropped(ears: Ears, answer: dict[str, float]) -
 
 async def test_a_short_word_is_heard_again_with_the_silence_after_it(ears: Ears) -> None:
     """Right after it, the model finds that nobody spoke; a little later it does not."""
-    ears.model.answer = {"no_speech_prob": 0.7}
+    ears.model.answer = NOBODY
     await ears.hear(loud(0.3), quiet(0.15))
     await ears.decoded(1)
     ears.model.answer = {}
@@ -220,11 +221,18 @@ async def test_a_short_word_is_heard_again_with_the_silence_after_it(ears: Ears)
 
 
 async def test_the_same_sound_is_not_decoded_twice(ears: Ears) -> None:
-    ears.model.answer = {"no_speech_prob": 0.7}
-    await ears.hear(loud(0.3), quiet(0.15))
+    ears.model.answer = NOBODY
+    # Ten windows with speech, then the three after which it is decoded.
+    await ears.hear(loud(0.3), quiet(0.116))
     await ears.decoded(1)
     assert (await ears.final())["text"] == ""
     assert len(ears.model.requests) == 1
+
+
+async def test_likely_words_are_believed_though_cut_off_they_sound_like_none(ears: Ears) -> None:
+    ears.model.answer = {"no_speech_prob": 0.65, "avg_logprob": -0.7}
+    await ears.hear(loud(0.3), quiet(0.3))
+    assert (await ears.final())["text"] == str(int(0.3 * SECOND))
 
 
 async def test_improbable_words_in_long_speech_are_kept(ears: Ears) -> None:
@@ -262,7 +270,7 @@ async def test_the_first_interim_is_asked_for_within_half_a_second_of_speech(ear
 
 async def test_an_interim_that_is_not_believed_is_followed_by_another_soon(ears: Ears) -> None:
     ears.stream._interim_wanted = True
-    ears.model.answer = {"no_speech_prob": 0.7}
+    ears.model.answer = NOBODY
     await ears.hear(loud(0.35))
     await ears.decoded(1)
     assert ears.said == []
