@@ -20,6 +20,8 @@ from agent.settings import Settings
 # Words at the end of an interim transcript change most often.
 _UNSURE_WORDS = 1
 _WORDS_AT_ONCE = 3
+# To read a few words takes tens of milliseconds; an answer waits no longer for it than this.
+_PATIENCE = 1.0
 _TIMEOUT = aiohttp.ClientTimeout(total=5.0)
 
 
@@ -71,12 +73,17 @@ class Prefill:
 
     @asynccontextmanager
     async def at_rest(self) -> AsyncIterator[None]:
-        """Read nothing in this block, which asks for an answer; wait for what is being read."""
+        """Read nothing in this block, which asks for an answer.
+
+        What is being read is waited for, but not long: a server that hangs must not hold the
+        answer up.
+        """
         self._answers += 1
         self._wanted, self._read_words = None, 0
         try:
             if self._running:
-                await asyncio.wait({self._running})
+                await asyncio.wait({self._running}, timeout=_PATIENCE)
+                self._running.cancel()
             yield
         finally:
             self._answers -= 1

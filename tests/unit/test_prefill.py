@@ -134,3 +134,14 @@ async def test_a_server_that_is_away_does_no_harm() -> None:
     prefill.hear("What is the capital")
     await read_all(prefill)
     await prefill.aclose()
+
+
+async def test_a_server_that_hangs_does_not_hold_up_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agent.prefill._PATIENCE", 0.05)
+    async with prefilling() as (prefill, server):
+        prefill.hear("What is the capital")
+        await asked(server)
+        async with asyncio.timeout(1), prefill.at_rest():
+            assert not server.answer.is_set()
