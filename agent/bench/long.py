@@ -13,8 +13,9 @@ from agent.bench.scene import room_tone
 from agent.bench.wer import align, words
 
 SECONDS = 600.0
-# Before and after each clip: a part then has the silence around it that it has in the whole.
-_GAP_SECONDS = 0.512
+# Before and after each clip: a part then has the silence around it that it has in the whole, and as
+# much of it as voice activity detection goes by.
+_GAP_SECONDS = 1.024
 # Samples that voice activity is judged by: the same in a part as in the whole.
 _WINDOW = 512
 

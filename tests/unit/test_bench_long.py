@@ -20,12 +20,12 @@ async def test_the_recording_is_as_long_as_asked_and_holds_each_clip_in_turn(
     ours = FakeOurs(
         [], lambda pieces, _: [Shown("interim", "hel", 0.5)] + [final("hello")] * pieces
     )
-    heard = await listen_for_long(ours, clips, "en", seconds=9.0)
+    heard = await listen_for_long(ours, clips, "en", seconds=13.0)
     assert heard is not None
-    # A second of clip and one of room tone, in whole windows of voice activity, five times; before
+    # A second of clip and two of room tone, in whole windows of voice activity, five times; before
     # that once, alone.
-    assert ours.lengths == [64 * 512] * (1 + 5 + 5)
-    assert heard.seconds == pytest.approx(10.24)
+    assert ours.lengths == [96 * 512] * (1 + 5 + 5)
+    assert heard.seconds == pytest.approx(15.36)
     assert heard.words == 5
     assert (heard.parts_wer, heard.turns_wer, heard.turns_changed) == (0.0, 0.0, 0)
 
@@ -37,7 +37,7 @@ async def test_words_lost_or_doubled_are_counted(tmp_path: Path) -> None:
         return [final("hello there")] * 3 if flush_each else [final("hello there hello hello")]
 
     clips = [spoken(tmp_path, "en_a", "hello there")]
-    heard = await listen_for_long(FakeOurs([], answer), clips, "en", seconds=7.0)
+    heard = await listen_for_long(FakeOurs([], answer), clips, "en", seconds=10.0)
     assert heard is not None
     assert heard.words == 8
     assert heard.turns_changed == 2

@@ -59,3 +59,15 @@ def test_in_lasting_silence_every_window_is_judged_about_twice(model: Drifting) 
     activity = VoiceActivity()
     activity.process(np.tile(SILENCE, 310))
     assert model.runs == 2 * 310
+
+
+@pytest.mark.parametrize("silent", [32, 40, 61, 75])
+def test_speech_after_a_silence_is_judged_by_the_second_before_it(
+    model: Drifting, silent: int
+) -> None:
+    """However long ago the memory was begun: else a recording would differ from its parts."""
+    activity = VoiceActivity()
+    activity.process(np.tile(LOUD, 10))
+    activity.process(np.tile(SILENCE, silent))
+    assert activity.process(LOUD) == [True]
+    assert activity._h.max() == 31 + 1

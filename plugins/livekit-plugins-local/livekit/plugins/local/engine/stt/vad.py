@@ -5,7 +5,9 @@ used only inside a LiveKit agent, which the engine is not.
 
 The model keeps a memory that drifts as a stream goes on: after half a minute it begins to miss
 single words, after four minutes most of them. After each second of silence it is therefore begun
-anew, with that second for a start; from nothing it would miss the next word as well.
+anew, with that second for a start; from nothing it would miss the next word as well. The same is
+done where speech may begin after such a silence: whether it does then depends on that second alone,
+and not on how long ago the memory was begun.
 """
 
 from collections import deque
@@ -23,6 +25,8 @@ _CONTEXT = 64
 _ENTER, _LEAVE = 0.5, 0.35
 # Windows of silence after which the model's memory is made anew from just these.
 _REFRESH = 31
+# After so long a silence, what is at least so likely to be speech is judged with such a memory.
+_SUSPECT = 0.1
 
 
 @cache
@@ -61,12 +65,15 @@ class VoiceActivity:
         return [self._window(audio[at : at + WINDOW]) for at in range(0, whole, WINDOW)]
 
     def _window(self, samples: Samples) -> bool:
+        probability = self._probability(samples)
+        if self._silent >= _REFRESH and probability >= _SUSPECT:
+            self._start_over()
+            probability = self._probability(samples)
         # Hysteresis keeps a voice that fades within a word from flickering.
-        self._speaking = self._probability(samples) >= (_LEAVE if self._speaking else _ENTER)
+        self._speaking = probability >= (_LEAVE if self._speaking else _ENTER)
         self._recent.append(samples.copy())
         self._silent = 0 if self._speaking else self._silent + 1
-        if self._silent >= _REFRESH:
-            self._silent = 0
+        if self._silent and self._silent % _REFRESH == 0:
             self._start_over()
         return self._speaking
 
