@@ -44,7 +44,7 @@ async def test_an_interrupted_answer_stops_and_the_interruption_is_answered(
         say("Tell me a long story about a dragon and a princess.", "en"),
         say("Stop. What is the capital of Italy?", "en"),
     ]
-    report = await converse(stack.page_url, tmp_path, turns, barge_in=0.8)
+    report = await converse(stack.page_url, tmp_path, turns, barge_in=0.4)
     interrupted, answer = report.turns
     assert answer.barge_in_stop_ms is not None
     assert answer.barge_in_stop_ms < 2000
