@@ -218,10 +218,10 @@ class SttStream:
             return None
         speech_seconds = self._utterance.speech / STT_SAMPLE_RATE
         heard = await self._guessed(guess)
-        if guess and heard and phantom(heard, speech_seconds):
-            # A short word with little silence after it looks like no speech at all; there is more
-            # silence by now.
-            heard = heard if len(self._utterance.audio) == guess.samples else None
+        grown = guess and len(self._utterance.audio) > guess.samples
+        if heard and grown and phantom(heard, speech_seconds):
+            # A short word with little silence after it looks like no speech at all.
+            heard = None
         heard = heard or await self._submit(Priority.FINAL).result
         heard = placed(heard, self._utterance.span[0], self._utterance.voiced)
         self._utterance.take()
