@@ -4,6 +4,7 @@
 # make test    every test, with the real server, models and browser
 # make check   what needs no running: style, types, lock files, deployment files
 # make conformance   the speech plugins against the framework's contract, as a table
+# make conformance-voices   the same rules with each real voice; Whisper hears what it says
 # make conformance-kyutai   Kyutai's plugin against the real moshi-server, which it builds
 # make bench-check   whether calls are slower than in the reference run, beside a bare LiveKit agent
 # make soak    the same rules for long: a thousand streams, ten minutes of speech; and the memory
@@ -23,7 +24,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: bootstrap run dev test check conformance conformance-kyutai soak bench-check fetch
+.PHONY: bootstrap run dev test check conformance conformance-voices conformance-kyutai soak bench-check fetch
 
 bootstrap: .venv/.fetched $(STATIC)
 
@@ -54,6 +55,13 @@ check: .venv/.synced $(PAGE)/node_modules/.package-lock.json
 
 conformance: .venv/.synced
 	@$(BIN)/python -m tests.conformance
+
+# Kokoro takes seconds for a clause on a small machine; Piper comes in an environment of its own.
+conformance-voices: .venv/.fetched
+	@$(BIN)/eloquence bench listener
+	@CONFORMANCE_PATIENCE=4 UV="$(UV)" scripts/piper $(BIN)/python -m tests.conformance \
+		--plugin local/hibari --plugin local/espeak --plugin local/openai --plugin local/piper
+	@CONFORMANCE_PATIENCE=12 $(BIN)/python -m tests.conformance --plugin local/kokoro
 
 # One file of tests for the fake and the real server, then the kit with each.
 conformance-kyutai: .venv/.synced

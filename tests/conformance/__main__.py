@@ -17,6 +17,7 @@ from tests.conformance.kit.runner import judge
 from tests.conformance.plugins import INSTALLED, PLUGINS
 from tests.conformance.servers import running_servers
 from tests.conformance.table import FAILURES, Results, styled
+from tests.conformance.voices import VOICES
 
 Case = tuple[Rule, PluginUnderTest]
 
@@ -28,16 +29,16 @@ def cases(names: Sequence[str], pattern: str, *, soak: bool = False) -> list[Cas
     """Return what there is to run.
 
     Args:
-        names: Plugins to ask; empty is all.
+        names: Plugins to ask; empty is all but the real voices, which take their time.
         pattern: Part of the rules' names, in which ``*`` stands for anything.
         soak: Whether to run only the rules that have a full form.
     """
     return [
         (rule, plugin)
         for rule in RULES.values()
-        for plugin in INSTALLED
+        for plugin in (*INSTALLED, *VOICES)
         if rule.kind == plugin.kind
-        and (not names or plugin.name in names)
+        and (plugin.name in names or (not names and plugin in INSTALLED))
         and fnmatch(rule.name, f"*{pattern}*")
         and (rule.soak or not soak)
     ]
@@ -62,7 +63,7 @@ def run(todo: Sequence[Case], results: Results, console: Console, *, soak: bool 
 def main() -> int:
     """Return the exit status: 0 if every plugin did as expected."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=WHAT)
-    names = sorted({plugin.name for plugin in INSTALLED})
+    names = sorted({plugin.name for plugin in (*INSTALLED, *VOICES)})
     parser.add_argument("--plugin", action="append", choices=names, default=[])
     parser.add_argument("--rule", metavar="PATTERN", default="", help="part of the rules' names")
     parser.add_argument("--soak", action="store_true", help="the full form of rules that have one")

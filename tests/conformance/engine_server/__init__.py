@@ -1,6 +1,7 @@
 """The project's engine with a deterministic voice and ear, as a server for the kit."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,10 +45,16 @@ class EngineServer:
 
 
 @contextmanager
-def engine_server() -> Iterator[EngineServer]:
-    """Start the engine on a TCP port of loopback; it ends with the block."""
+def engine_server(voice: str = "", **environment: str) -> Iterator[EngineServer]:
+    """Start the engine on a TCP port of loopback; it ends with the block.
+
+    Args:
+        voice: A real voice, such as ``hibari/heart``; empty for one that speaks in tones.
+        **environment: What the engine needs besides, see `real`.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.conformance.engine_server"],
+        [sys.executable, "-m", "tests.conformance.engine_server", *filter(None, [voice])],
+        env=os.environ | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -56,7 +63,9 @@ def engine_server() -> Iterator[EngineServer]:
     )
     assert process.stdout and process.stdin
     try:
-        yield EngineServer(json.loads(process.stdout.readline())["address"])
+        if not (line := process.stdout.readline()):
+            raise RuntimeError("the kit's engine did not start; what it said is above")
+        yield EngineServer(json.loads(line)["address"])
     finally:
         # The end of its input ends it, even if this process is killed.
         process.stdin.close()

@@ -1,4 +1,8 @@
-"""``python -m tests.conformance.engine_server``: serves until its input ends."""
+"""``python -m tests.conformance.engine_server [VOICE]``: serves until its input ends.
+
+It speaks in tones, or with a voice of the product such as ``hibari/heart``. ``openai/NAME`` is a
+voice of the server whose base URL is in the environment variable ``SPEECH_SERVER``.
+"""
 
 import asyncio
 import json
@@ -18,10 +22,12 @@ from livekit.plugins.local.engine.scheduler import Scheduler
 from livekit.plugins.local.engine.server import SPEECH, add_routes
 from livekit.plugins.local.engine.stt import stream as stream_module
 from livekit.plugins.local.engine.stt.stream import Recogniser
+from livekit.plugins.local.engine.tts.recovery import Patience
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
 from livekit.plugins.local.readiness import Readiness
 
 from tests.conformance.engine_server.models import LoudnessActivity, State, ToneEar, ToneVoice
+from tests.conformance.engine_server.real import real_voice
 from tests.conformance.kit.backend import Behaviour
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -103,12 +109,16 @@ class _Misbehaving(web.WebSocketResponse):
 
 
 @asynccontextmanager
-async def _running() -> AsyncIterator[int]:
+async def _running(voice: str) -> AsyncIterator[int]:
     state = State()
     _Misbehaving.state = state
     scheduler = Scheduler("tones")
-    synthesizer = Synthesizer([ToneVoice(state)], {"en": "tone/a", "fr": "tone/a"})
-    await synthesizer.load("tone")
+    engine = real_voice(voice, state) if voice else ToneVoice(state)
+    configured = {"en": voice} if voice else {"en": "tone/a", "fr": "tone/a"}
+    # The engine itself gives up on a voice that stalls; here the plugin is to do it.
+    patience = Patience(short=60.0) if voice else None
+    synthesizer = Synthesizer([engine], configured, patience=patience)
+    await synthesizer.load(engine.name)
     with (
         patch.object(web, "WebSocketResponse", _Misbehaving),
         patch.object(stream_module, "VoiceActivity", partial(LoudnessActivity, state)),
@@ -135,8 +145,8 @@ async def _running() -> AsyncIterator[int]:
             await scheduler.aclose()
 
 
-async def _main() -> None:
-    async with _running() as port:
+async def _main(voice: str) -> None:
+    async with _running(voice) as port:
         print(json.dumps({"address": f"http://127.0.0.1:{port}"}), flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
@@ -144,4 +154,4 @@ async def _main() -> None:
 if __name__ == "__main__":
     # What the kit makes it do wrong is no news.
     logging.getLogger("livekit.plugins.local").setLevel(logging.ERROR)
-    asyncio.run(_main())
+    asyncio.run(_main(*sys.argv[1:] or [""]))

@@ -1,14 +1,17 @@
 """A voice and an ear that speak in tones, and fail when they are told to."""
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 from livekit.plugins.local.engine.stt.base import Samples as Heard
 from livekit.plugins.local.engine.stt.base import Transcription, Word
 from livekit.plugins.local.engine.stt.vad import WINDOW
-from livekit.plugins.local.engine.tts.base import Cancellation, Samples
+from livekit.plugins.local.engine.tts.base import Cancellation, Samples, TTSEngine, Voiced
 from livekit.plugins.local.errors import EngineError
 
 from tests.conformance.kit import tones
@@ -58,28 +61,99 @@ class ToneVoice:
         self, text: str, *, voice: str, language: str, speed: float, cancel: Cancellation
     ) -> Iterator[Samples]:
         """Say the words one by one, as the behaviour wants it."""
-        state = self._state
-        # Held on to, so that a reset is noticed by those who still work for the case before.
-        behaviour, journal, released = state.behaviour, state.journal, state.released
-        journal.spoken.append(text)
-        for at, word in enumerate(tones.words_of(text)):
-            if at == behaviour.fail_after_words and behaviour.voice_failures:
-                behaviour.voice_failures -= 1
-                raise EngineError("failed", "The kit's voice fails as it was told.", retryable=True)
-            if at == behaviour.stall_after_words:
-                # Cancelling ends this stall only: later replies of the case are to be spoken.
-                while not cancel.cancelled and not released.wait(0.005):
-                    pass
-            if behaviour.pace:
-                wake = threading.Event()
-                with cancel.calling(wake.set):
-                    wake.wait(behaviour.pace * tones.WORD_SECONDS)
-            if cancel.cancelled or released.is_set():
-                journal.cancelled += 1
-                return
-            journal.words += 1
-            sound = behaviour.gain * tones.tone(word, RATE)
-            yield np.concatenate([sound, sound * 0]) if voice == "slow" else sound
+        sounds = (tones.tone(word, RATE) for word in tones.words_of(text))
+        if voice == "slow":
+            sounds = (np.concatenate([sound, sound * 0]) for sound in sounds)
+        for piece in obeying(self._state, text, map(_bare, sounds), tones.WORD_SECONDS, cancel):
+            yield piece.samples
+
+
+class RealVoice:
+    """An engine of the product, which also fails as the behaviour wants it."""
+
+    def __init__(self, engine: TTSEngine, state: State) -> None:
+        self.name = engine.name
+        self.sample_rate = engine.sample_rate
+        self.version = ""
+        self._engine = engine
+        self._state = state
+
+    def voices(self) -> dict[str, frozenset[str]]:
+        """Return the engine's."""
+        return self._engine.voices()
+
+    def load(self) -> None:
+        """Load the engine."""
+        self._engine.load()
+        self.version = self._engine.version
+
+    def synthesize(
+        self, text: str, *, voice: str, language: str, speed: float, cancel: Cancellation
+    ) -> Iterator[Voiced]:
+        """Speak with the engine; a piece as long as a tone counts as a word."""
+        spoken = self._engine.synthesize(
+            text, voice=voice, language=language, speed=speed, cancel=cancel
+        )
+        with closing(pieces(spoken, round(tones.WORD_SECONDS * self.sample_rate))) as cut:
+            yield from obeying(self._state, text, cut, tones.WORD_SECONDS, cancel)
+
+
+def obeying(
+    state: State,
+    text: str,
+    spoken: Iterator[Voiced],
+    seconds: float,
+    cancel: Cancellation,
+) -> Iterator[Voiced]:
+    """Yield what is spoken, word by word, as the behaviour wants it, and note it in the journal.
+
+    Args:
+        state: What the kit controls and reads.
+        text: What is said.
+        spoken: Its audio; a word, or what counts as one, at a time.
+        seconds: How long a word takes to say.
+        cancel: As of `TTSEngine.synthesize`.
+    """
+    # Held on to, so that a reset is noticed by those who still work for the case before.
+    behaviour, journal, released = state.behaviour, state.journal, state.released
+    journal.spoken.append(text)
+    for at in count():
+        if at == behaviour.fail_after_words and behaviour.voice_failures:
+            behaviour.voice_failures -= 1
+            raise EngineError("failed", "The kit's voice fails as it was told.", retryable=True)
+        if at == behaviour.stall_after_words:
+            # Cancelling ends this stall only: later replies of the case are to be spoken.
+            while not cancel.cancelled and not released.wait(0.005):
+                pass
+        word = next(spoken, None)
+        if word:
+            # The one callback of the cancellation may be the engine's.
+            due = time.monotonic() + behaviour.pace * seconds
+            while (left := due - time.monotonic()) > 0 and not cancel.cancelled:
+                if released.wait(min(left, 0.005)):
+                    break
+        if cancel.cancelled or released.is_set():
+            journal.cancelled += 1
+            return
+        if word is None:
+            return
+        journal.words += 1
+        yield word._replace(samples=behaviour.gain * word.samples)
+
+
+def pieces(spoken: Iterator[Samples] | Iterator[Voiced], size: int) -> Generator[Voiced]:
+    """Cut audio into pieces of that many samples, each with the phonemes that begin in it."""
+    for chunk in spoken:
+        samples, phonemes = chunk if isinstance(chunk, Voiced) else (chunk, ())
+        rate = size / tones.WORD_SECONDS
+        for at in range(0, len(samples), size):
+            start, end = at / rate, (at + size) / rate
+            here = [each.later(-start) for each in phonemes if start <= each.start < end]
+            yield Voiced(samples[at : at + size], here)
+
+
+def _bare(samples: Samples) -> Voiced:
+    return Voiced(samples, ())
 
 
 class ToneEar:

@@ -10,8 +10,9 @@ from typing import Any
 import psutil
 from livekit.agents import APIConnectOptions
 
-from tests.conformance.kit import deadlines
+from tests.conformance.kit import deadlines, tones
 from tests.conformance.kit.backend import Backend, Behaviour, Journal
+from tests.conformance.kit.ears import Ear
 from tests.conformance.kit.proxy import FaultProxy
 from tests.conformance.kit.rules import Broken
 
@@ -31,6 +32,7 @@ class Bench:
         proxy: Every connection of the plugin goes through it.
         soak: Whether this is the full form of the case, which may take its time.
         change: As of `PluginUnderTest`.
+        ear: As of `PluginUnderTest`.
     """
 
     make: Callable[[], Any]
@@ -38,6 +40,7 @@ class Bench:
     proxy: FaultProxy
     soak: bool = False
     change: Callable[[Any], None] | None = None
+    ear: Ear = tones.hear
 
     async def server_will(self, **behaviour: Any) -> None:
         """Let the server behave so; see `Behaviour`."""

@@ -5,7 +5,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.conformance.kit import tones
 from tests.conformance.kit.backend import Backend
+from tests.conformance.kit.ears import Ear
 from tests.conformance.kit.rules import Kind
 
 
@@ -21,6 +23,7 @@ class PluginUnderTest:
         change: Changes an option of a plugin so that it speaks half as fast from then on.
         expected: Rules that it is known to break, with the reason.
         lacks: Rules about something that it does not claim to do, with what that is.
+        ear: Reads back the words that its voice says.
     """
 
     name: str
@@ -30,3 +33,4 @@ class PluginUnderTest:
     change: Callable[[Any], None] | None = None
     expected: Mapping[str, str] = field(default_factory=dict)
     lacks: Mapping[str, str] = field(default_factory=dict)
+    ear: Ear = tones.hear

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from tests.conformance.kit import deadlines
@@ -51,7 +52,8 @@ async def run_rule(
     await server.reset()
     limit = deadlines.SOAK_CASE if soak else deadlines.CASE
     async with _left_overs_cancelled(), FaultProxy(server.address) as proxy:
-        bench = Bench(lambda: plugin.make(proxy.address), server, proxy, soak, plugin.change)
+        make = partial(plugin.make, proxy.address)
+        bench = Bench(make, server, proxy, soak, plugin.change, plugin.ear)
         try:
             async with asyncio.timeout(limit), _on_bench(rule, bench) as ready:
                 await rule.check(ready)

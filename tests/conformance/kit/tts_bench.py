@@ -105,7 +105,7 @@ class TTSBench(Bench):
         finally:
             took = time.perf_counter() - began
             await stream.aclose()
-        return Speech(audio, error, first, took)
+        return Speech(audio, error, first, took, self.ear)
 
     async def next_audio(self, stream: Stream) -> tts.SynthesizedAudio:
         """Return the next audio of a stream that stays open.
@@ -142,6 +142,7 @@ async def tts_bench(bench: Bench) -> AsyncIterator[TTSBench]:
                 bench.proxy,
                 bench.soak,
                 bench.change,
+                bench.ear,
                 plugin=plugin,
                 attempts=attempts,
             )

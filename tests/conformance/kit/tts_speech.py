@@ -1,12 +1,14 @@
 """What came out of a text-to-speech stream."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from livekit.agents import APIError, tts
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, TimedString
 
 from tests.conformance.kit import tones
+from tests.conformance.kit.ears import Ear
 
 
 @dataclass
@@ -18,12 +20,14 @@ class Speech:
         error: How the stream ended, None if well.
         first: Seconds from the reading's start to the first audio, None without audio.
         took: Seconds until the end.
+        ear: Reads the words in the audio.
     """
 
     audio: list[tts.SynthesizedAudio]
     error: BaseException | None
     first: float | None
     took: float
+    ear: Ear = tones.hear
 
     @property
     def seconds(self) -> float:
@@ -43,10 +47,10 @@ class Speech:
         """Sample rate of the audio, in Hz."""
         return self.audio[0].frame.sample_rate if self.audio else 24_000
 
-    @property
+    @cached_property
     def words(self) -> list[str]:
         """The words in the audio."""
-        return tones.hear(self.samples, self.rate)
+        return self.ear(self.samples, self.rate)
 
     @property
     def timed(self) -> list[TimedString]:

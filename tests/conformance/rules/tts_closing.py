@@ -126,7 +126,7 @@ def _spoken(bench: TTSBench, words: int = 40) -> Stream:
 async def _work(bench: TTSBench) -> None:
     """Let a plugin be interrupted on connecting, speak, fail, be interrupted again, and close."""
     plugin = bench.make()
-    other = TTSBench(bench.make, bench.server, bench.proxy, plugin=plugin)
+    other = TTSBench(bench.make, bench.server, bench.proxy, ear=bench.ear, plugin=plugin)
     try:
         before = bench.proxy.connections
         bench.proxy.swallow()

@@ -12,8 +12,8 @@ OVERHEAD = 20
 """What a clause costs a neural voice before its first character, in characters."""
 
 _SHORTEST_SECONDS = 0.4
-_LONGEST_HEAD_START = 0.7
-_MARGIN_SECONDS = 0.3
+_LONGEST_HEAD_START = 0.9
+_MARGIN_SECONDS = 0.45
 _LOOK_AHEAD = 8
 # A fast speaker: a voice that hands a clause over in pieces has made only a part of it.
 _CHARACTERS_PER_SECOND = 20.0
@@ -107,7 +107,7 @@ def head_start(
         pace: How fast the voice is.
 
     Returns:
-        Seconds, at most 0.7; 0 for a voice that is fast enough.
+        Seconds, at most 0.9; 0 for a voice that is fast enough.
     """
     if not spoken:
         return 0.0

@@ -1,0 +1,33 @@
+"""``python -m tests.conformance.piper``: fetches a voice of Piper and prints where it is.
+
+It is printed as `voices.PIPER_VOICES` wants it: a directory with a folder ``piper``.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from livekit.plugins.local.models import ModelStore
+from livekit.plugins.local.models.manifest import parse_manifest
+
+from agent.model_store import model_store
+from agent.settings import load
+
+VOICE = "piper-en_US-joe-medium"
+
+
+async def _fetch() -> Path:
+    store = model_store(load())
+    manifest = parse_manifest(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    found = await ModelStore(store.root, manifest=manifest).ensure(VOICE)
+    folder = store.root.parent / "bench" / "piper-voices"
+    (folder / "piper").mkdir(parents=True, exist_ok=True)
+    for file in found.iterdir():
+        link = folder / "piper" / file.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(file.resolve())
+    return folder
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{asyncio.run(_fetch())}\n")
