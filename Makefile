@@ -56,12 +56,13 @@ check: .venv/.synced $(PAGE)/node_modules/.package-lock.json
 conformance: .venv/.synced
 	@$(BIN)/python -m tests.conformance
 
-# Kokoro takes seconds for a clause on a small machine; Piper comes in an environment of its own.
+# Kokoro and Piper may take seconds for a long clause; Piper comes in an environment of its own.
 conformance-voices: .venv/.fetched
 	@$(BIN)/eloquence bench listener
-	@CONFORMANCE_PATIENCE=4 UV="$(UV)" scripts/piper $(BIN)/python -m tests.conformance \
-		--plugin local/hibari --plugin local/espeak --plugin local/openai --plugin local/piper
-	@CONFORMANCE_PATIENCE=12 $(BIN)/python -m tests.conformance --plugin local/kokoro
+	@CONFORMANCE_PATIENCE=4 $(BIN)/python -m tests.conformance \
+		--plugin local/hibari --plugin local/espeak --plugin local/openai
+	@CONFORMANCE_PATIENCE=12 UV="$(UV)" scripts/piper $(BIN)/python -m tests.conformance \
+		--plugin local/kokoro --plugin local/piper
 
 # One file of tests for the fake and the real server, then the kit with each.
 conformance-kyutai: .venv/.synced

@@ -135,7 +135,10 @@ class Origin:
 
     def resolvers(self) -> dict[Ecosystem, Resolver]:
         """Return the real resolvers, over clients that know this server's packages."""
-        return {"pypi": PipResolver(self._pip), "npm": NpmResolver(self._npm)}
+        return {
+            "pypi": PipResolver(self._pip, lambda _: ""),
+            "npm": NpmResolver(self._npm, str),
+        }
 
     async def _pip(self, command: Sequence[str]) -> Answer:
         install = []

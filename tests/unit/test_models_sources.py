@@ -377,7 +377,7 @@ async def test_pip_says_why_not(answer: str, code: str) -> None:
         return Answer(1, "", answer)
 
     with pytest.raises(Refused) as caught:
-        await PipResolver(run).resolve([package("x")])
+        await PipResolver(run, lambda _: "").resolve([package("x")])
     assert caught.value.code == code
 
 
@@ -388,7 +388,7 @@ async def test_an_index_that_cannot_be_reached_is_asked_once() -> None:
         asked.append(command)
         return Answer(1, "", "WARNING: Retrying (Retry(total=0)) after connection broken by ...")
 
-    resolver = PipResolver(run)
+    resolver = PipResolver(run, lambda _: "")
     both = [resolver.resolve([package(name)]) for name in ("one", "another")]
     refusals = await asyncio.gather(*both, return_exceptions=True)
     assert [getattr(each, "code", each) for each in refusals] == ["offline", "offline"]
@@ -409,7 +409,7 @@ async def test_npm_says_why_not(status: int, answer: str, code: str) -> None:
         return Answer(status, answer, "")
 
     with pytest.raises(Refused) as caught:
-        await NpmResolver(run).resolve([package("x")])
+        await NpmResolver(run, str).resolve([package("x")])
     assert caught.value.code == code
 
 
@@ -418,7 +418,7 @@ async def test_a_report_that_is_not_understood_is_a_refusal() -> None:
         return Answer(0, '{"install": [{}]}', "")
 
     with pytest.raises(Refused, match="not understood"):
-        await PipResolver(run).resolve([package("x")])
+        await PipResolver(run, lambda _: "").resolve([package("x")])
 
 
 async def test_a_missing_program_is_a_clear_refusal() -> None:

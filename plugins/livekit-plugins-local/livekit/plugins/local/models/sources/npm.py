@@ -2,12 +2,13 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import Package
 
 from .client import Registry, RunClient, run_client
+from .knock import knock, npm_registry
 from .packages import Artifact
 
 OPTIONS = (
@@ -22,10 +23,14 @@ class NpmResolver:
 
     Args:
         run: Runs a command; replaced in tests.
+        registry: Returns the URL that npm will ask, empty if nobody knows.
     """
 
-    def __init__(self, run: RunClient = run_client) -> None:
+    def __init__(
+        self, run: RunClient = run_client, registry: Callable[[], str] = npm_registry
+    ) -> None:
         self._run = run
+        self._url = registry
         self._registry = Registry()
 
     async def resolve(self, packages: Sequence[Package]) -> list[Artifact]:
@@ -35,6 +40,7 @@ class NpmResolver:
             Refused: npm is missing, cannot reach its registry, or did not find one of them.
         """
         async with self._registry.asking():
+            await knock(self._url())
             return [await self._resolve(f"{each.name}@{each.version}") for each in packages]
 
     async def _resolve(self, specifier: str) -> Artifact:

@@ -3,12 +3,13 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import Package
 
 from .client import Registry, RunClient, run_client
+from .knock import knock, pip_index
 from .packages import Artifact
 
 # `-P`: a file called pip.py in the current directory is not pip.
@@ -26,10 +27,16 @@ class PipResolver:
 
     Args:
         run: Runs a command; replaced in tests.
+        index: Returns the URL that pip will ask for these packages, empty if nobody knows.
     """
 
-    def __init__(self, run: RunClient = run_client) -> None:
+    def __init__(
+        self,
+        run: RunClient = run_client,
+        index: Callable[[Sequence[str]], str] = pip_index,
+    ) -> None:
         self._run = run
+        self._index = index
         self._registry = Registry()
 
     async def resolve(self, packages: Sequence[Package]) -> list[Artifact]:
@@ -40,6 +47,7 @@ class PipResolver:
         """
         specifiers = [f"{package.name}=={package.version}" for package in packages]
         async with self._registry.asking():
+            await knock(self._index([package.name for package in packages]))
             answer = await self._run([*COMMAND, *specifiers])
             if answer.status != 0:
                 raise _refusal(answer.stderr)
