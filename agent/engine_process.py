@@ -1,9 +1,7 @@
 """``eloquence engine``: the speech engine with this project's settings."""
 
-import asyncio
-
 from livekit.plugins.local.engine.config import EngineConfig
-from livekit.plugins.local.engine.server import run_engine
+from livekit.plugins.local.engine.process import serve
 from livekit.plugins.local.engine.tts.base import SpeechServer
 
 from agent import logs
@@ -12,32 +10,30 @@ from agent.settings import Settings
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT, and end the process.
 
     Raises:
         EngineError: The address cannot be listened on.
     """
     logs.setup(settings, "engine")
-    asyncio.run(
-        run_engine(
-            EngineConfig(
-                address=settings.engine_address,
-                models_dir=settings.cache_dir / "models",
-                device=settings.device,
-                stt_model=settings.stt_model,
-                languages=settings.languages,
-                stt_compute_type=settings.stt_compute_type,
-                model_sources=settings.model_sources,
-                stt_beam_size=settings.stt_beam_size,
-                encoder_context=settings.stt_encoder_context,
-                voices=settings.voices,
-                speech_server=speech_server(settings),
-                data_dir=settings.data_dir,
-                tts_cache_mb=settings.tts_cache_mb,
-                phrases=fixed_phrases(settings),
-                phrase_speed=settings.tts_speed,
-                phrases_dir=settings.cache_dir / "phrases",
-            )
+    serve(
+        EngineConfig(
+            address=settings.engine_address,
+            models_dir=settings.cache_dir / "models",
+            device=settings.device,
+            stt_model=settings.stt_model,
+            languages=settings.languages,
+            stt_compute_type=settings.stt_compute_type,
+            model_sources=settings.model_sources,
+            stt_beam_size=settings.stt_beam_size,
+            encoder_context=settings.stt_encoder_context,
+            voices=settings.voices,
+            speech_server=speech_server(settings),
+            data_dir=settings.data_dir,
+            tts_cache_mb=settings.tts_cache_mb,
+            phrases=fixed_phrases(settings),
+            phrase_speed=settings.tts_speed,
+            phrases_dir=settings.cache_dir / "phrases",
         )
     )
 

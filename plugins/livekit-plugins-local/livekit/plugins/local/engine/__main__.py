@@ -1,7 +1,6 @@
 """Run the engine on its own: ``python -m livekit.plugins.local.engine``."""
 
 import argparse
-import asyncio
 import logging
 import sys
 from pathlib import Path
@@ -30,7 +29,7 @@ def main() -> int:
         sys.stderr.write(f"engine: {lacking[0].message}\n")
         return 1
     from livekit.plugins.local.engine.config import EngineConfig
-    from livekit.plugins.local.engine.server import run_engine
+    from livekit.plugins.local.engine.process import serve
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     config = EngineConfig(
@@ -42,7 +41,7 @@ def main() -> int:
         encoder_context=options.encoder_context,
     )
     try:
-        asyncio.run(run_engine(config))
+        serve(config)
     except EngineError as error:
         sys.stderr.write(f"engine: {error.message}\n")
         return 1
