@@ -96,5 +96,6 @@ if piper := os.environ.get(PIPER_VOICES):
         _real(
             f"piper/{_model.stem}",
             partial(engine_server, f"piper/{_model.stem}", **{DATA_DIR: piper}),
+            ear=_better_ear,
         ),
     )
