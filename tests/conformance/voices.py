@@ -97,5 +97,6 @@ if piper := os.environ.get(PIPER_VOICES):
             f"piper/{_model.stem}",
             partial(engine_server, f"piper/{_model.stem}", **{DATA_DIR: piper}),
             ear=_better_ear,
+            lacks=_LACKS | _HARD_TO_HEAR,
         ),
     )
