@@ -95,7 +95,7 @@ async def test_a_proxy_stands_between(
         await knock(closed)
 
 
-@pytest.mark.parametrize("address", ["", "file:///srv/index", "not a URL"])
+@pytest.mark.parametrize("address", ["", "file:///srv/index", "not a URL", "http://[::1"])
 async def test_what_is_no_web_address_is_left_to_the_client(address: str) -> None:
     await knock(address)
 

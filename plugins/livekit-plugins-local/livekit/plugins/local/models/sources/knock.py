@@ -16,7 +16,10 @@ from platformdirs import site_config_path, user_config_path
 from yarl import URL
 
 _KNOCK_SECONDS = 3.0
-_PORTS = {"https": 443, "http": 80}
+# After this long without an answer by IPv6, which may lead nowhere, IPv4 is tried beside it.
+_OTHER_FAMILY_SECONDS = 0.25
+_SCHEMES = ("https", "http")
+# What pip and npm ask where nobody has told them otherwise.
 _PYPI, _NPM = "https://pypi.org/simple", "https://registry.npmjs.org"
 
 
@@ -26,14 +29,19 @@ async def knock(address: str) -> None:
     Raises:
         Refused: It cannot be reached.
     """
-    url = URL(address)
-    if not url.host or url.scheme not in _PORTS:
+    try:
+        url = URL(address)
+    except ValueError:
+        return  # The client says better what is wrong with it.
+    if not url.host or url.scheme not in _SCHEMES:
         return
     if getproxies().keys() & {url.scheme, "all"} and not proxy_bypass(url.host):
         return
     try:
         async with asyncio.timeout(_KNOCK_SECONDS):
-            _, writer = await asyncio.open_connection(url.host, url.port)
+            _, writer = await asyncio.open_connection(
+                url.host, url.port, happy_eyeballs_delay=_OTHER_FAMILY_SECONDS
+            )
     except TimeoutError:
         reason = f"{url.host} did not answer within {_KNOCK_SECONDS:g} s"
         raise Refused("offline", reason) from None

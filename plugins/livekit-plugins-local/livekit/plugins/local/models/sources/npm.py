@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Sequence
 
+from livekit.plugins.local.models.concurrency import in_thread
 from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import Package
 
@@ -40,7 +41,7 @@ class NpmResolver:
             Refused: npm is missing, cannot reach its registry, or did not find one of them.
         """
         async with self._registry.asking():
-            await knock(self._url())
+            await knock(await in_thread(self._url))
             return [await self._resolve(f"{each.name}@{each.version}") for each in packages]
 
     async def _resolve(self, specifier: str) -> Artifact:

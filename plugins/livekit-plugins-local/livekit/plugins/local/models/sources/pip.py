@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
+from livekit.plugins.local.models.concurrency import in_thread
 from livekit.plugins.local.models.errors import Refused
 from livekit.plugins.local.models.manifest import Package
 
@@ -47,7 +48,8 @@ class PipResolver:
         """
         specifiers = [f"{package.name}=={package.version}" for package in packages]
         async with self._registry.asking():
-            await knock(self._index([package.name for package in packages]))
+            names = [package.name for package in packages]
+            await knock(await in_thread(self._index, names))
             answer = await self._run([*COMMAND, *specifiers])
             if answer.status != 0:
                 raise _refusal(answer.stderr)
