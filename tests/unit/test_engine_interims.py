@@ -99,6 +99,14 @@ def test_slow_answers_make_the_next_wait() -> None:
     assert pace.due(3.0, 1.6)
 
 
+def test_many_who_speak_share_the_time_for_interims() -> None:
+    pace = Interims()
+    pace.asked(1.0)
+    pace.answered(0.16, speaking=4)
+    assert not pace.due(2.0, 2.5)
+    assert pace.due(2.0, 2.7)
+
+
 def test_interims_that_were_dropped_make_the_next_wait_longer_but_not_for_ever() -> None:
     pace = Interims()
     pace.asked(1.0)

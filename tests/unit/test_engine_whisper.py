@@ -1,7 +1,5 @@
-"""Whisper without its weights: shapes, prompts, second attempts, languages, failures."""
+"""Whisper without its weights: shapes, batches, prompts, languages, times of words, failures."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,123 +7,37 @@ from typing import Any
 import numpy as np
 import pytest
 from livekit.plugins.local.engine.device import Device
-from livekit.plugins.local.engine.stt import prompts as prompts_module
 from livekit.plugins.local.engine.stt import whisper as whisper_module
-from livekit.plugins.local.engine.stt.base import BatchingModel, Request
-from livekit.plugins.local.engine.stt.looping import (
-    compression,
-    repeats,
-    said_once,
-    token_limit,
-)
+from livekit.plugins.local.engine.stt.base import BatchingModel
+from livekit.plugins.local.engine.stt.looping import token_limit
 from livekit.plugins.local.engine.stt.whisper import WhisperRecogniser
 from livekit.plugins.local.engine.stt.words import align
 from livekit.plugins.local.errors import EngineError
 
+from tests.support.whisper import (
+    CPU,
+    GPU,
+    LANGUAGES,
+    Answer,
+    FakeModel,
+    FakeTokenizer,
+    fake_whisper,
+    load,
+    load_unasked,
+    speech,
+)
+
 pytestmark = pytest.mark.unit
-
-CPU, GPU = Device("cpu", 0, "int8"), Device("cuda", 0, "float16")
-LANGUAGES = ("en", "fr", "de")
-
-
-class FakeTokenizer:
-    """One token per character; prompts name the language."""
-
-    eot, no_timestamps, sot_prev = 10_000, 10_001, 10_002
-
-    def __init__(self, _: object, multilingual: bool, *, task: str, language: str) -> None:
-        self.language_code = language
-        self.sot_sequence = [20_000, 20_001 + LANGUAGES.index(language)]
-
-    def encode(self, text: str) -> list[int]:
-        return [ord(letter) for letter in text]
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        return "".join(chr(token) for token in tokens)
-
-    def split_to_word_tokens(self, tokens: Sequence[int]) -> tuple[list[str], list[list[int]]]:
-        words: list[list[int]] = []
-        for token in tokens:
-            if token == self.eot or token == ord(" ") or chr(token) in ",.'" or not words:
-                words.append([])
-            words[-1].append(token)
-        return [self.decode([t for t in word if t != self.eot]) for word in words], words
-
-
-@dataclass
-class Answer:
-    text: str = " Hello."
-    score: float = -0.3
-    no_speech: float = 0.1
-
-
-@dataclass
-class FakeModel:
-    """Answers in turn, and remembers what it was asked."""
-
-    is_multilingual: bool = True
-    answers: list[Answer] = field(default_factory=list)
-    scores: dict[str, float] = field(default_factory=lambda: {"en": 0.9, "fr": 0.05, "de": 0.05})
-    error: RuntimeError | None = None
-    shapes: list[tuple[int, ...]] = field(default_factory=list)
-    asked: list[dict[str, Any]] = field(default_factory=list)
-    detections: int = 0
-
-    def encode(self, features: Any) -> Any:
-        if self.error:
-            raise self.error
-        self.shapes.append(tuple(np.array(features).shape))
-        return SimpleNamespace(shape=[len(np.array(features)), 750, 512])
-
-    def detect_language(self, encoded: Any) -> list[list[tuple[str, float]]]:
-        self.detections += 1
-        scores = [(f"<|{code}|>", score) for code, score in self.scores.items()]
-        return [scores] * encoded.shape[0]
-
-    def generate(self, encoded: Any, prompts: list[list[int]], **options: Any) -> list[Any]:
-        self.asked.append({"prompts": prompts, **options})
-        answers = [self.answers.pop(0) if self.answers else Answer() for _ in prompts]
-        return [
-            SimpleNamespace(
-                sequences_ids=[[ord(letter) for letter in answer.text]],
-                scores=[answer.score],
-                no_speech_prob=answer.no_speech,
-            )
-            for answer in answers
-        ]
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeModel:
-    model = FakeModel()
-
-    def load(path: str, **_: Any) -> Any:
-        if model.error:
-            raise model.error
-        features = lambda audio: np.zeros((80, len(audio) // 160 + 1), np.float32)  # noqa: E731
-        return SimpleNamespace(model=model, feature_extractor=features, hf_tokenizer=None)
-
-    monkeypatch.setattr(whisper_module, "WhisperModel", load)
-    monkeypatch.setattr(prompts_module, "Tokenizer", FakeTokenizer)
-    return model
+    return fake_whisper(monkeypatch)
 
 
 @pytest.fixture
 def ear(fake: FakeModel) -> WhisperRecogniser:
-    recogniser = load(CPU)
-    fake.shapes.clear()
-    fake.asked.clear()
-    return recogniser
-
-
-def load(device: Device, **options: Any) -> WhisperRecogniser:
-    return WhisperRecogniser(Path("model"), name="fake", device=device, threads=1, **options)
-
-
-def speech(seconds: float, **options: Any) -> Request:
-    audio = np.zeros(int(seconds * 16_000), np.float32)
-    defaults: dict[str, Any] = {"current": "en", "candidates": ("en",), "speech_seconds": seconds}
-    return Request(audio, **{**defaults, **options})
+    return load_unasked(fake)
 
 
 def test_it_is_a_model_that_can_do_batches(ear: WhisperRecogniser) -> None:
@@ -190,79 +102,6 @@ def test_a_batch_has_a_prompt_and_an_answer_for_each(
     # CTranslate2 generates half of this, or what the prompt leaves.
     assert asked["max_length"] == 2 * token_limit(3)
     assert fake.detections == 0
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [Answer(" a" * 40), Answer(" no no" * 30), Answer(" i am so i am so")],
-    ids=["too long", "repeats itself", "says it again"],
-)
-def test_what_repeats_itself_is_tried_again_with_more_context(
-    ear: WhisperRecogniser, fake: FakeModel, answer: Answer
-) -> None:
-    fake.answers = [Answer(" fine"), answer, Answer(" better")]
-    heard = ear.transcribe_batch([speech(2), speech(2)])
-    assert [each.text for each in heard] == ["fine", "better"]
-    assert [shape[::2] for shape in fake.shapes] == [(2, 1000), (1, 1500)]
-
-
-def test_what_goes_on_repeating_itself_gets_the_full_context(
-    ear: WhisperRecogniser, fake: FakeModel
-) -> None:
-    fake.answers = [Answer(" no no" * 30), Answer(" no no" * 30), Answer(" better")]
-    (heard,) = ear.transcribe_batch([speech(2)])
-    assert heard.text == "better"
-    assert [shape[::2] for shape in fake.shapes] == [(1, 1000), (1, 1500), (1, 3000)]
-
-
-def test_a_short_answer_is_heard_again_only_once(ear: WhisperRecogniser, fake: FakeModel) -> None:
-    fake.answers = [Answer(" never mind", -1.5), Answer(" never mind", -1.4), Answer(" better")]
-    (heard,) = ear.transcribe_batch([speech(2, speech_seconds=0.35)])
-    assert heard.text == "never mind"
-    assert [shape[::2] for shape in fake.shapes] == [(1, 1000), (1, 1500)]
-
-
-def test_a_short_answer_is_heard_again_before_it_is_taken_for_a_noise(
-    ear: WhisperRecogniser, fake: FakeModel
-) -> None:
-    fake.answers = [Answer(" nevermind", -1.5), Answer(" Never mind.", -0.8)]
-    (heard,) = ear.transcribe_batch([speech(2, speech_seconds=0.35)])
-    assert heard.text == "Never mind."
-    assert [shape[::2] for shape in fake.shapes] == [(1, 1000), (1, 1500)]
-
-
-@pytest.mark.parametrize(
-    ("answer", "request_"),
-    [
-        (Answer(" x", -1.5), speech(2)),
-        (Answer(" x", -1.5), speech(2, speech_seconds=0.35, draft=True)),
-        (Answer(" x", -0.9), speech(2, speech_seconds=0.35)),
-        (Answer(" no no" * 30), speech(2, draft=True)),
-        (Answer(" no no" * 30, -1.5, 0.7), speech(2)),
-        (Answer(" no no" * 30), speech(28)),
-    ],
-    ids=[
-        "improbable words",
-        "a short draft",
-        "a probable short answer",
-        "a draft",
-        "nobody spoke",
-        "the context was full",
-    ],
-)
-def test_there_is_no_second_attempt_where_it_would_not_help(
-    ear: WhisperRecogniser, fake: FakeModel, answer: Answer, request_: Request
-) -> None:
-    fake.answers = [answer]
-    ear.transcribe_batch([request_])
-    assert len(fake.asked) == 1
-
-
-def test_a_draft_that_repeats_itself_is_not_shown(ear: WhisperRecogniser, fake: FakeModel) -> None:
-    fake.answers = [Answer(" no no" * 30)]
-    (heard,) = ear.transcribe_batch([speech(2, draft=True)])
-    assert heard.text == ""
-    assert len(fake.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -362,57 +201,6 @@ def test_a_damaged_vocabulary_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(whisper_module, "WhisperModel", refuse)
     with pytest.raises(EngineError, match="expected value"):
         load(CPU)
-
-
-def test_repetition_compresses_well() -> None:
-    assert compression("") == 0
-    assert compression("Is the door locked? " * 10) > 2.4
-    assert compression("The quick brown fox jumps over the lazy dog.") < 2.4
-
-
-@pytest.mark.parametrize(
-    ("text", "again"),
-    [
-        ("Is the front door locked? Is the front door locked?", True),
-        ("no no no", True),
-        ("It is very, very good.", False),
-        ("no no", False),
-        ("I said that I said it", False),
-        ("so it goes so it goes on", False),
-        ("", False),
-    ],
-)
-def test_words_said_again_at_the_end(text: str, again: bool) -> None:
-    assert repeats(text) is again
-
-
-@pytest.mark.parametrize(
-    ("written", "seconds", "said"),
-    [
-        ("the door is open the door is o", 2.0, "the door is open "),
-        ("well the door is open the door is open the door", 3.0, "well the door is open"),
-        ("the door is open the door is o", 6.0, "the door is open the door is o"),
-        ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 3.0, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
-        ("the door is open and so is the window", 2.0, "the door is open and so is the window"),
-        ("", 0.0, ""),
-    ],
-    ids=["whole", "tail", "enough time", "next to nothing", "no repetition", "empty"],
-)
-def test_only_what_cannot_have_been_said_again_is_left_out(
-    written: str, seconds: float, said: str
-) -> None:
-    tokens = [ord(letter) for letter in written]
-    assert written[: said_once(tokens, seconds)] == said
-
-
-def test_an_utterance_that_is_written_twice_is_taken_once(
-    ear: WhisperRecogniser, fake: FakeModel
-) -> None:
-    fake.asked.clear()
-    fake.answers = [Answer(" open doors" * 4), Answer(" never asked")]
-    (heard,) = ear.transcribe_batch([speech(3)])
-    assert heard.text == "open doors"
-    assert len(fake.asked) == 1
 
 
 def test_loading_claims_the_memory_of_a_whole_batch(fake: FakeModel) -> None:

@@ -7,7 +7,8 @@ _FIRST_SECONDS = 0.32
 _PERIOD_SECONDS = 0.5
 # So little speech is often not believed; a moment later there is enough of it.
 _AGAIN_SECONDS = 0.1
-# Interims of one call may take this share of the model's time, so that many calls show fewer.
+# All calls' interims together may take this share of the model's time: a draft that runs cannot be
+# stopped for the transcript that another caller waits for.
 _SHARE = 0.4
 _LONGEST_PERIOD = 4.0
 
@@ -46,9 +47,14 @@ class Interims:
         """Note that an interim was asked for at a position in the stream."""
         self._last = now
 
-    def answered(self, seconds: float) -> None:
-        """Adapt to how long the answer took, waiting included."""
-        self._period = max(_PERIOD_SECONDS, seconds / _SHARE)
+    def answered(self, seconds: float, speaking: int = 1) -> None:
+        """Adapt to how long the answer took.
+
+        Args:
+            seconds: How long, waiting included.
+            speaking: How many callers speak now, this one included.
+        """
+        self._period = min(_LONGEST_PERIOD, max(_PERIOD_SECONDS, seconds * speaking / _SHARE))
 
     def dropped(self) -> None:
         """Ask less often: there was no time for the last one."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -26,12 +26,14 @@ class Recogniser:
         scheduler: The queue in front of it.
         beam_size: Beam width of final transcripts.
         vad_threads: Where voice activity is judged.
+        speaking: The calls in which somebody speaks and is shown interims.
     """
 
     model: SpeechModel
     scheduler: Scheduler
     beam_size: int
     vad_threads: Executor
+    speaking: set[Caller] = field(default_factory=set)
 
     def switch(self, model: SpeechModel, scheduler: Scheduler) -> Scheduler:
         """Use another model from the next utterance on; return the queue of the one before."""

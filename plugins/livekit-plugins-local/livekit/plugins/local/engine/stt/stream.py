@@ -134,6 +134,7 @@ class SttStream:
 
     async def aclose(self) -> None:
         """Drop all work in progress."""
+        self._recogniser.speaking.discard(self._caller)
         tasks = [task for task in (self._interim, self._drop_guess()) if task]
         for task in tasks:
             task.cancel()
@@ -160,6 +161,7 @@ class SttStream:
             self._speculate()
         elif self._interim_due():
             self._interims.asked(utterance.position)
+            self._recogniser.speaking.add(self._caller)
             self._interim = _courtesy(self._show_interim())
 
     def _seal_due(self) -> bool:
@@ -211,6 +213,7 @@ class SttStream:
 
     async def _final(self) -> Transcription | None:
         guess, self._guess = self._guess, None
+        self._recogniser.speaking.discard(self._caller)
         if guess and guess.announcement:
             guess.announcement.cancel()
         if not self._utterance.speech:
@@ -289,7 +292,8 @@ class SttStream:
             _log.debug("no interim transcript: %s", error.message)
             self._interims.dropped()
             return
-        self._interims.answered(asyncio.get_running_loop().time() - began)
+        seconds = asyncio.get_running_loop().time() - began
+        self._interims.answered(seconds, len(self._recogniser.speaking))
         if phantom(heard, speech_seconds) or not heard.text:
             self._interims.came_to_nothing()
             return
