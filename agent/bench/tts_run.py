@@ -9,7 +9,7 @@ import psutil
 
 from agent.bench import tts_corpus
 from agent.bench.engine import Engine, run_engine
-from agent.bench.listener import TIMER, find_listener
+from agent.bench.listener import LISTENERS, TIMER, find_listener
 from agent.bench.machine import Bystanders
 from agent.bench.tts_figures import Figures
 from agent.bench.tts_measure import (
@@ -66,6 +66,8 @@ async def run(plan: Plan, say: Callable[[str], None]) -> Report:
         name, judge = find_listener(plan.settings, plan.listener)
         timer, clock = find_listener(plan.settings, plan.listener or TIMER)
         models = judge, clock
+        if not plan.listener and name != LISTENERS[0]:
+            say(f"{name} judges; `eloquence bench listener` makes one that hears better")
     report = Report(
         {
             "device": plan.settings.device,

@@ -13,6 +13,9 @@ from livekit.plugins.local.engine.tts.registry import build
 RATE = 48_000
 """Rate of a caller's microphone, in Hz."""
 
+CAPITALS = "Lisbon, Vienna, Paris, Rome, Madrid, Berlin, Warsaw, Oslo."
+"""What answers to questions for capitals are about."""
+
 _VOICES = {"en": ("kokoro", "am_michael"), "fr": ("kokoro", "ff_siwis")}
 
 
@@ -56,10 +59,22 @@ class Transcriber:
         path = str(self._models("whisper-base"))
         return WhisperModel(path, device="cpu", compute_type="int8", local_files_only=True)
 
-    def transcribe(self, samples: np.ndarray, rate: int, language: str) -> str:
-        """Return the words in int16 ``samples``."""
+    def transcribe(
+        self, samples: np.ndarray, rate: int, language: str, *, about: str | None = None
+    ) -> str:
+        """Return the words in int16 ``samples``.
+
+        Args:
+            samples: Mono audio.
+            rate: Its sample rate, in Hz.
+            language: What is spoken.
+            about: What is talked about, as a listener would know; a single name is hard to
+                understand without.
+        """
         audio = resample(samples, rate, 16_000).astype(np.float32) / 32768
-        segments, _ = self._whisper.transcribe(audio, language=language, beam_size=5)
+        segments, _ = self._whisper.transcribe(
+            audio, language=language, beam_size=5, initial_prompt=about
+        )
         return " ".join(segment.text.strip() for segment in segments)
 
 

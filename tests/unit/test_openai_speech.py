@@ -62,8 +62,8 @@ async def test_a_text_is_spoken_whole_clause_by_clause(
     text = "Hello there my friend. This is the second sentence. And a third"
     samples = await pcm(client, text)
     assert words(samples) == 12
-    # Between two sentences there is a pause of 0.2 s.
-    assert len(samples) / RATE == pytest.approx(12 * SECONDS_PER_WORD + 2 * 0.2)
+    # Between two sentences there is a pause of 0.24 s.
+    assert len(samples) / RATE == pytest.approx(12 * SECONDS_PER_WORD + 2 * 0.24)
     assert len(engine.voice.spoken) == 3
     assert " ".join(engine.voice.spoken) == text
 

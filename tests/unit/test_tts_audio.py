@@ -13,12 +13,12 @@ def tone(seconds: float, rate: int = RATE, hertz: float = 440.0) -> Samples:
     return (0.5 * np.sin(2 * np.pi * hertz * time)).astype(np.float32)
 
 
-def test_silence_is_trimmed_to_a_margin_of_50_ms() -> None:
+def test_silence_is_trimmed_to_10_ms_before_and_50_ms_after() -> None:
     speech = tone(1.0)
     padded = np.concatenate([silence(0.3, RATE), speech, silence(0.7, RATE)])
     trimmed = trim_silence(padded, RATE)
-    assert len(trimmed) == pytest.approx(1.1 * RATE, abs=0.011 * RATE)
-    start = round(0.05 * RATE)
+    assert len(trimmed) == pytest.approx(1.06 * RATE, abs=0.011 * RATE)
+    start = round(0.01 * RATE)
     np.testing.assert_allclose(trimmed[start : start + len(speech)], speech, atol=1e-6)
 
 

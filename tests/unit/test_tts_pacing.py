@@ -52,12 +52,15 @@ class Socket:
         self.chunks.append(Chunk(now, len(pcm) / 2 / TTS_SAMPLE_RATE))
 
 
-async def spoken(voice: Voice, reply: str, language: str) -> Socket:
-    socket, script, segmenter = Socket(), Script(), Segmenter(language)
+async def spoken(
+    voice: Voice, reply: str, language: str, tokens_per_second: float = TOKENS_PER_SECOND
+) -> Socket:
+    socket, segmenter = Socket(), Segmenter(language)
+    script = Script(segmenter.hurry)
 
     async def write() -> None:
         for at in range(0, len(reply), 5):
-            await asyncio.sleep(1 / TOKENS_PER_SECOND)
+            await asyncio.sleep(1 / tokens_per_second)
             for clause in segmenter.push(reply[at : at + 5]):
                 script.add(clause)
         for clause in segmenter.flush():
@@ -95,6 +98,21 @@ def test_no_silence_between_the_clauses_of_a_slow_voice(
     socket = virtual_time.run(spoken(Voice(pace), reply, language))
     assert [gap for gap in gaps(socket.chunks) if gap > 0.05] == []
     assert socket.messages[-1] == "done"
+
+
+def test_the_rest_of_a_sentence_is_not_waited_for_in_silence() -> None:
+    story = (
+        "Once upon a time, in a land far away from here, there lived a princess who loved dragons, "
+        "and nobody in all of the kingdom could tell why."
+    )
+    # Written hardly faster than it is spoken.
+    socket = virtual_time.run(spoken(Voice(0.001), story, "en", tokens_per_second=5.0))
+    # The whole sentence would be there 25 tokens after the first clause.
+    assert max(gaps(socket.chunks)) < 2.0
+    assert socket.messages.count("segment") == 4
+    # Where it is written fast there is no need to.
+    socket = virtual_time.run(spoken(Voice(0.001), story, "en", tokens_per_second=200.0))
+    assert socket.messages.count("segment") == 2
 
 
 def test_a_fast_voice_begins_at_once_and_so_does_one_that_knows_what_follows() -> None:

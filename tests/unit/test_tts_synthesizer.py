@@ -27,6 +27,7 @@ class ScriptedEngine:
         self.name = name
         self.said: list[str] = []
         self.entered = threading.Event()
+        self.hangs = threading.Event()
         self.stopped = threading.Event()
         self.go_on = threading.Event()
         self.load_error: Exception | None = None
@@ -52,6 +53,7 @@ class ScriptedEngine:
             assert self.go_on.wait(DEADLINE)
         if text == "hang":
             with cancel.calling(self.stopped.set):
+                self.hangs.set()
                 assert self.stopped.wait(DEADLINE)
             return
         yield CHUNK
@@ -115,6 +117,7 @@ async def test_closing_cancels_within_50_ms(
 ) -> None:
     audio = synthesizer.synthesize("hang", voice=None, language="en")
     assert await anext(audio) == CHUNK_PCM
+    await eventually(engine.hangs.is_set)
     began = time.perf_counter()
     await audio.aclose()
     assert engine.stopped.is_set()
@@ -126,7 +129,7 @@ async def test_cancelling_the_listening_task_cancels_the_work(
     synthesizer: Synthesizer, engine: ScriptedEngine
 ) -> None:
     task = asyncio.create_task(say(synthesizer, "hang"))
-    await eventually(engine.entered.is_set)
+    await eventually(engine.hangs.is_set)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

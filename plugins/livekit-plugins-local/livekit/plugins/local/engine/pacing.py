@@ -15,6 +15,8 @@ _SHORTEST_SECONDS = 0.4
 _LONGEST_HEAD_START = 0.9
 _MARGIN_SECONDS = 0.45
 _LOOK_AHEAD = 8
+# So long before the audio ends the rest of a sentence is not waited for any more.
+_HURRY_SECONDS = 0.3
 # A fast speaker: a voice that hands a clause over in pieces has made only a part of it.
 _CHARACTERS_PER_SECOND = 20.0
 
@@ -23,9 +25,14 @@ Pace = Callable[[str], float]
 
 
 class Script:
-    """The clauses of a reply as they become known; one reader."""
+    """The clauses of a reply as they become known; one reader.
 
-    def __init__(self) -> None:
+    Args:
+        hurry: Returns what there is of the next one, if it can be cut, and cuts it earlier if not.
+    """
+
+    def __init__(self, hurry: Callable[[], Sequence[str]] = tuple) -> None:
+        self._hurry = hurry
         self._clauses: deque[str] = deque()
         self._changed = asyncio.Event()
         self._ended = False
@@ -45,8 +52,18 @@ class Script:
         self._ended = True
         self._changed.set()
 
-    async def take(self) -> str | None:
-        """Return the next one, once it is known; None at the end."""
+    async def take(self, due: float | None = None) -> str | None:
+        """Return the next one, once it is known; None at the end.
+
+        Args:
+            due: Time of the event loop at which it is needed, whole or not.
+        """
+        if due is not None:
+            try:
+                async with asyncio.timeout_at(due):
+                    return await self.take()
+            except TimeoutError:
+                self._clauses.extend(self._hurry())
         while not self._clauses:
             if self._ended:
                 return None
@@ -70,6 +87,11 @@ class Playback:
     def due(self) -> float:
         """Time of the event loop; now, if there is no audio left."""
         return max(self._ends, asyncio.get_running_loop().time())
+
+    @property
+    def hurry_at(self) -> float | None:
+        """Time of the event loop from which on any clause is better than a sentence."""
+        return self.due - _HURRY_SECONDS if self.begun else None
 
     def affords(self, pace: float) -> float:
         """Return how many characters can be spoken before the audio ends, or within 0.4 s.

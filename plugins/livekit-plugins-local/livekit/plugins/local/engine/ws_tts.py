@@ -32,8 +32,9 @@ async def serve_tts(
     start = _start(message)
     synthesizer.voices.resolve(start.voice, start.language)
     await socket.send_str(encode({"type": "ready", "sample_rate": TTS_SAMPLE_RATE}))
-    script = Script()
-    reader = asyncio.create_task(_read(socket, Segmenter(start.language), script))
+    segmenter = Segmenter(start.language)
+    script = Script(segmenter.hurry)
+    reader = asyncio.create_task(_read(socket, segmenter, script))
     speaker = asyncio.create_task(_speak(socket, start, script, synthesizer))
     try:
         done, _ = await asyncio.wait({reader, speaker}, return_when=asyncio.FIRST_COMPLETED)
@@ -105,7 +106,7 @@ async def _affordable(
     script: Script, language: str, pace: Pace, playback: Playback
 ) -> AsyncGenerator[str, None]:
     """Yield the clauses; what a slow voice could not say in time is cut once more."""
-    while (clause := await script.take()) is not None:
+    while (clause := await script.take(playback.hurry_at)) is not None:
         while clause:
             part, clause = cut_short(clause, language, playback.affords(pace(clause)))
             yield part

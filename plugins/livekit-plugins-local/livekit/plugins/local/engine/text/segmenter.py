@@ -26,8 +26,8 @@ class Segmenter:
     """Finds complete segments in text that arrives in pieces of any size.
 
     The first segment ends at the first clause boundary, because the caller is waiting for it;
-    later ones at sentence ends. The segments do not depend on how the text was cut into pieces,
-    and together they are the text, up to white space.
+    later ones at sentence ends, unless somebody waits again. But for that, the segments do not
+    depend on how the text was cut into pieces; together they are the text, up to white space.
 
     Args:
         language: Language code; decides about abbreviations.
@@ -44,11 +44,13 @@ class Segmenter:
         for start in range(0, len(text), _SLICE):
             self._text += text[start : start + _SLICE]
             self._text = _SPACES.sub(lambda run: "\n" if "\n" in run[0] else " ", self._text)
-            while (end := self._cut()) is not None:
-                segments.append(self._text[:end].strip())
-                self._text = self._text[end:]
-                self._first = False
+            segments += self._complete()
         return segments
+
+    def hurry(self) -> list[str]:
+        """Cut the next segment as the first one: the text is written more slowly than spoken."""
+        self._first = True
+        return self._complete()
 
     def flush(self) -> list[str]:
         """Return what is left, complete or not; the next segment is a first one again."""
@@ -56,6 +58,14 @@ class Segmenter:
         self._text = ""
         self._first = True
         return [rest] if rest else []
+
+    def _complete(self) -> list[str]:
+        segments: list[str] = []
+        while (end := self._cut()) is not None:
+            segments.append(self._text[:end].strip())
+            self._text = self._text[end:]
+            self._first = False
+        return segments
 
     def _cut(self) -> int | None:
         """Return where the first segment of the text ends; None if more text must decide."""
@@ -87,5 +97,5 @@ def pause_after(segment: str) -> float:
     """Return the silence, in seconds, that belongs between a segment and the next one."""
     last = segment.rstrip(_CLOSERS)[-1:] or " "
     if last in ".!?…।。！？":
-        return 0.2
-    return 0.05 if last in ",;:-–—" else 0.0
+        return 0.24
+    return 0.09 if last in ",;:-–—" else 0.04
