@@ -25,12 +25,12 @@ INTERRUPTED = 130
 WHAT = "Checks every rule of the kit against every registered plugin and prints a table."
 
 
-def cases(names: Sequence[str], pattern: str, *, soak: bool = False) -> list[Case]:
+def cases(names: Sequence[str], patterns: Sequence[str] = (), *, soak: bool = False) -> list[Case]:
     """Return what there is to run.
 
     Args:
         names: Plugins to ask; empty is all but the real voices, which take their time.
-        pattern: Part of the rules' names, in which ``*`` stands for anything.
+        patterns: Parts of the rules' names, in which ``*`` stands for anything; empty is all rules.
         soak: Whether to run only the rules that have a full form.
     """
     return [
@@ -39,7 +39,7 @@ def cases(names: Sequence[str], pattern: str, *, soak: bool = False) -> list[Cas
         for plugin in (*INSTALLED, *VOICES)
         if rule.kind == plugin.kind
         and (plugin.name in names or (not names and plugin in INSTALLED))
-        and fnmatch(rule.name, f"*{pattern}*")
+        and any(fnmatch(rule.name, f"*{pattern}*") for pattern in patterns or ("",))
         and (rule.soak or not soak)
     ]
 
@@ -65,7 +65,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=WHAT)
     names = sorted({plugin.name for plugin in (*INSTALLED, *VOICES)})
     parser.add_argument("--plugin", action="append", choices=names, default=[])
-    parser.add_argument("--rule", metavar="PATTERN", default="", help="part of the rules' names")
+    parser.add_argument(
+        "--rule", metavar="PATTERN", action="append", default=[], help="part of a rule's name"
+    )
     parser.add_argument("--soak", action="store_true", help="the full form of rules that have one")
     parser.add_argument(
         "--list", action="store_true", help="print the rules, as they stand in the README"

@@ -4,6 +4,7 @@ It is printed as `voices.PIPER_VOICES` wants it: a directory with a folder ``pip
 """
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
@@ -25,8 +26,18 @@ async def _fetch() -> Path:
     for file in found.iterdir():
         link = folder / "piper" / file.name
         link.unlink(missing_ok=True)
-        link.symlink_to(file.resolve())
+        if file.suffix == ".json":
+            link.write_text(_without_chance(file.read_text("utf-8")), "utf-8")
+        else:
+            link.symlink_to(file.resolve())
     return folder
+
+
+def _without_chance(config: str) -> str:
+    """Let the voice say a text the same way each time, so that what is heard amiss can be found."""
+    voice = json.loads(config)
+    voice["inference"] |= {"noise_scale": 0, "noise_w": 0}
+    return json.dumps(voice)
 
 
 if __name__ == "__main__":

@@ -143,13 +143,18 @@ def obeying(
 
 def pieces(spoken: Iterator[Samples] | Iterator[Voiced], size: int) -> Generator[Voiced]:
     """Cut audio into pieces of that many samples, each with the phonemes that begin in it."""
-    for chunk in spoken:
-        samples, phonemes = chunk if isinstance(chunk, Voiced) else (chunk, ())
-        rate = size / tones.WORD_SECONDS
-        for at in range(0, len(samples), size):
-            start, end = at / rate, (at + size) / rate
-            here = [each.later(-start) for each in phonemes if start <= each.start < end]
-            yield Voiced(samples[at : at + size], here)
+    try:
+        for chunk in spoken:
+            samples, phonemes = chunk if isinstance(chunk, Voiced) else (chunk, ())
+            rate = size / tones.WORD_SECONDS
+            for at in range(0, len(samples), size):
+                start, end = at / rate, (at + size) / rate
+                here = [each.later(-start) for each in phonemes if start <= each.start < end]
+                yield Voiced(samples[at : at + size], here)
+    finally:
+        # Here, in its own thread: a voice whose exchange runs a loop cannot be closed in another.
+        if isinstance(spoken, Generator):
+            spoken.close()
 
 
 def _bare(samples: Samples) -> Voiced:

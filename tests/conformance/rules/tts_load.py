@@ -26,7 +26,8 @@ async def many_at_once(bench: TTSBench) -> None:
     speeches = await asyncio.gather(*(bench.speak(text) for text in texts))
     for text, speech in zip(texts, speeches, strict=True):
         demand(speech.error is None, f"{speech.error!r} came out")
-        demand(speech.words == words_of(text), f"{text!r} was heard as {speech.words}")
+        heard = f"{text!r} was heard as {speech.words} in {speech.seconds:.2f} s"
+        demand(speech.words == words_of(text), heard)
 
 
 @rule(
