@@ -18,11 +18,14 @@ _log = logging.getLogger(__name__)
 
 INSTRUCTIONS = (
     "You are Eloquence, a friendly voice assistant on a phone call. "
-    "Answer in one or two short spoken sentences, with the answer itself first. "
+    "Answer as people do on the phone: begin with the answer in very few words and a full stop, "
+    'as in "At nine." Never repeat the question. After that say at most one short sentence. '
     "Always answer in the language of the caller's last message. "
     "Never use lists, Markdown, code or emoji. "
     "What the caller says was transcribed from speech and may contain small errors."
 )
+
+_UNDERSTOOD = (stt.SpeechEventType.PREFLIGHT_TRANSCRIPT, stt.SpeechEventType.FINAL_TRANSCRIPT)
 
 
 class Assistant(Agent):
@@ -57,12 +60,24 @@ class Assistant(Agent):
     async def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
     ) -> AsyncGenerator[stt.SpeechEvent, None]:
-        """Transcribe, and note when what was said and understood."""
+        """Transcribe, give way to words, and note when what was said and understood."""
         heard = self._nodes.audio(audio)
         async with aclosing(Agent.default.stt_node(self, heard, model_settings)) as events:
             async for event in events:
                 self._nodes.transcribed(event)
+                if event.type in _UNDERSTOOD and any(each.text for each in event.alternatives):
+                    self._give_way()
                 yield event
+
+    def _give_way(self) -> None:
+        """Stop speaking for a caller whose words are known.
+
+        Sound alone only pauses the agent, in case it was a cough, and while a reply is paused the
+        framework asks for no answer before the turn is over.
+        """
+        speech = self.session.current_speech
+        if speech and speech.allow_interruptions:
+            speech.interrupt()
 
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
         """Note that the turn is over."""

@@ -13,7 +13,6 @@ from livekit.agents import (
     JobContext,
     UserInputTranscribedEvent,
     UserStateChangedEvent,
-    inference,
     room_io,
     tts,
 )
@@ -37,7 +36,7 @@ from agent.settings import Settings
 from agent.silence import SilenceWatch
 from agent.speech import build_tts
 from agent.trouble import TroubleNotice
-from agent.turn_taking import delays, follow_words
+from agent.turn_taking import Detector, delays, follow_words
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +46,9 @@ _STT_OPTIONS = APIConnectOptions(max_retry=20, retry_interval=1.0, timeout=5.0)
 _TTS_OPTIONS = APIConnectOptions(max_retry=1, retry_interval=0.5, timeout=5.0)
 # Outages of the engine last seconds; the call should outlive the longest of them.
 _MAX_ERRORS = 20
+# The framework waits for 50 ms of a caller's sound by default: the end of speech is heard that much
+# later.
+_FRAME_MS = 20
 
 
 async def run_call(ctx: JobContext, settings: Settings) -> None:
@@ -83,7 +85,9 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
     await session.start(
         assistant,
         room=ctx.room,
-        room_options=room_io.RoomOptions(),
+        room_options=room_io.RoomOptions(
+            audio_input=room_io.AudioInputOptions(frame_size_ms=_FRAME_MS)
+        ),
         record=False,
         # A participant could otherwise read the conversation and drive the session.
         session_host=False,
@@ -129,8 +133,8 @@ def build_session(
         tts=build_tts(settings, voice),
         vad=voice_activity,
         turn_handling={
-            # Named on purpose: the defaults may choose a hosted service.
-            "turn_detection": inference.TurnDetector(version="v1-mini"),
+            # Named on purpose, as is the mode of interruption: defaults may be hosted services.
+            "turn_detection": Detector(),
             "endpointing": delays(language or settings.language).options(),
             # What the caller says over a sentence that goes on is heard all the same.
             "interruption": {"mode": "vad", "discard_audio_if_uninterruptible": False},

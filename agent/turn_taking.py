@@ -4,7 +4,8 @@ The turn detector says of each pause whether it sounds like an end. If so the tu
 pause has lasted ``min_delay``, else when it has lasted ``max_delay``. The answer is written
 meanwhile and its first clause is spoken, so that a delay up to what that takes costs nothing.
 Words after which nobody stops (an article, "and", a comma) ask for more patience, whatever it
-sounds like; they are known once the transcript is, which the framework waits for.
+sounds like, and so does a long utterance to which the recogniser gave no full stop; they are known
+once the transcript is, which the framework waits for.
 """
 
 import re
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 
 from livekit.agents import (
     AgentSession,
+    LanguageCode,
     UserInputTranscribedEvent,
     UserStateChangedEvent,
+    inference,
 )
 from livekit.agents.voice.turn import EndpointingOptions
 
@@ -36,54 +39,92 @@ class Endpointing:
         return EndpointingOptions(min_delay=self.min_delay, max_delay=self.max_delay)
 
 
+# Fitted on recorded speech with pauses in mid-sentence: bench/RESULTS.md has what others bring.
 _DELAYS: Mapping[str, Endpointing] = {
-    "en": Endpointing(0.5, 1.0),
-    "fr": Endpointing(0.6, 1.2),
+    "en": Endpointing(0.7, 1.0),
+    "fr": Endpointing(0.7, 1.2),
 }
-_OTHER_DELAYS = Endpointing(0.5, 1.5)
+_OTHER_DELAYS = Endpointing(0.7, 1.5)
+# How sure the detector must be where its own choice cuts too many off.
+_THRESHOLDS: dict[LanguageCode | str, float] = {"fr": 0.36}
 _HANGING = Endpointing(1.3, 1.8)
 """After words that ask for more."""
-_HANGING_WORDS: Mapping[str, frozenset[str]] = {
-    language: frozenset(words.split())
-    for language, words in {
-        "en": "a an the my your his her our their this these those of to in at on for from with by "
-        "about and or but because so if when that which who whose is are was were be am will would "
-        "can could should do does did have has had i'm it's um uh er hmm like",
-        "fr": "un une le la les l' du des de d' au aux mon ma mes ton ta tes son sa ses notre nos "
-        "votre vos leur leurs ce cet cette ces à en dans sur pour par avec sans chez et ou mais "
-        "donc car que qui dont si quand comme est sont était sera je tu il elle on nous vous ils "
-        "elles euh heu hum",
-    }.items()
-}
+
+_Words = Mapping[str, frozenset[str]]
+
+
+def _words(**languages: str) -> _Words:
+    return {language: frozenset(words.split()) for language, words in languages.items()}
+
+
+# To what was cut off after one of these a recogniser gives a full stop as well.
+_HANGING_WORDS = _words(
+    en="a an the my your his her our their this these those of to in at on for from with by about "
+    "and or but because so if when that which who whose i'm it's um uh er hmm like",
+    fr="un une le la les l' du des de d' au aux mon ma mes ton ta tes son sa ses notre nos votre "
+    "vos leur leurs ce cet cette ces à en dans sur pour par avec sans chez et ou mais donc car que "
+    "qui dont si quand comme je tu il elle on nous vous ils elles euh heu hum",
+)
+# "He was." may be all.
+_HANGING_VERBS = _words(
+    en="is are was were be am will would can could should do does did have has had",
+    fr="est sont était sera",
+)
 _LAST_WORD = re.compile(r"([^\W\d_]+(?:['’][^\W\d_]+)*['’]?)\W*$")
 _HANGING_MARKS = (",", "…", "...", "-", "–", "—", ":")
+_FULL_STOP = re.compile(r"[.?!]\W*$")
+# Commands of a few words are often written without a full stop, though they are complete.
+_WORDS_OF_A_SENTENCE = 6
 
 
-def delays(language: str, text: str = "") -> Endpointing:
+class Detector(inference.TurnDetector):
+    """The local turn detector, as it is used here."""
+
+    def __init__(self) -> None:
+        # Named on purpose: the default may choose a hosted service.
+        super().__init__(version="v1-mini", unlikely_threshold=_THRESHOLDS)
+
+    def _warn_threshold_override(self) -> None:
+        """Do not warn in each call of what is meant; the hosted service would have its own."""
+
+
+def delays(language: str, text: str = "", *, punctuated: bool = False) -> Endpointing:
     """Return how long to wait in a pause.
 
     Args:
         language: Two-letter code of what is spoken.
         text: What has been said, as far as it is known.
+        punctuated: Whether the recogniser ends sentences with a full stop.
     """
-    return _HANGING if hangs(language, text) else _DELAYS.get(language, _OTHER_DELAYS)
+    if hangs(language, text, punctuated=punctuated):
+        return _HANGING
+    return _DELAYS.get(language, _OTHER_DELAYS)
 
 
-def hangs(language: str, text: str) -> bool:
-    """Return whether the last words ask for more."""
+def hangs(language: str, text: str, *, punctuated: bool = False) -> bool:
+    """Return whether the last words ask for more; see `delays`."""
     text = text.rstrip()
     if text.endswith(_HANGING_MARKS):
+        return True
+    stopped = has_full_stop(text)
+    if punctuated and not stopped and len(text.split()) >= _WORDS_OF_A_SENTENCE:
         return True
     found = _LAST_WORD.search(text)
     if not found or text.endswith("?"):
         return False
     last = found[1].lower().replace("’", "'")
-    return last in _HANGING_WORDS.get(language, ())
+    hanging = _HANGING_WORDS.get(language, frozenset())
+    return last in hanging or (not stopped and last in _HANGING_VERBS.get(language, ()))
+
+
+def has_full_stop(text: str) -> bool:
+    """Return whether a text ends as a sentence does."""
+    return bool(_FULL_STOP.search(text))
 
 
 def follow_words(session: AgentSession[None], language: str) -> None:
     """Let what a session hears decide how long it waits; the session begins in ``language``."""
-    spoken = language
+    spoken, punctuated = language, False
 
     @session.on("user_state_changed")
     def _begin(event: UserStateChangedEvent) -> None:
@@ -92,8 +133,10 @@ def follow_words(session: AgentSession[None], language: str) -> None:
 
     @session.on("user_input_transcribed")
     def _hear(event: UserInputTranscribedEvent) -> None:
-        nonlocal spoken
+        nonlocal spoken, punctuated
         if event.is_final:
             spoken = event.language.language if event.language else spoken
-            chosen = delays(spoken, event.transcript)
+            # Not every recogniser does: what it has done once in this call it can.
+            punctuated = punctuated or has_full_stop(event.transcript)
+            chosen = delays(spoken, event.transcript, punctuated=punctuated)
             session.update_options(endpointing_opts=chosen.options())

@@ -15,6 +15,7 @@ from prometheus_client.samples import Sample
 
 from agent.bench.machine import Usage
 from agent.errors import UserError
+from agent.large_pages import with_large_pages
 from agent.readiness import UNIX_SCHEME, fetch_readiness
 from agent.readiness_feed import first, told_by
 from agent.settings import Settings
@@ -75,7 +76,8 @@ async def run_engine(settings: Settings, address: str | None) -> AsyncIterator[E
         address = f"{UNIX_SCHEME}{Path(folder) / 'engine.sock'}"
         lines: list[str] = []
         argv = [sys.executable, "-m", "agent", "engine"]
-        child = Child(argv, {**os.environ, "ENGINE_URL": address}, lines.append)
+        env = with_large_pages({**os.environ, "ENGINE_URL": address})
+        child = Child(argv, env, lines.append)
         try:
             await child.start()
             await _wait_until_ready(child, address)

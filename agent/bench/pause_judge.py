@@ -1,11 +1,11 @@
-"""What the turn detector makes of pauses and of ends, and what follows for the delays.
+"""What is made of pauses and of ends, and what follows for the delays.
 
-A pause cuts a caller off when it is longer than the delay that its verdict brings; an end keeps a
-caller waiting for that delay. Both follow from the verdicts, so that any delays can be judged
-without playing a call.
+A pause cuts a caller off when it is longer than the delay that its sound and the words before it
+bring; an end keeps a caller waiting for that delay. Both follow from the verdicts, so that any
+delays can be judged without playing a call.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,17 +23,21 @@ _HEARD_SECONDS = 1.2
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How sure the detector is that the turn is over.
+    """How sure the detector is that the turn is over, and what the recogniser has heard.
 
     Attributes:
         name: Which speech.
-        pause: At its pause, in [0, 1].
-        end: At its end.
+        pause: The detector at its pause, in [0, 1].
+        end: And at its end.
+        begun: The words until the pause.
+        whole: All words.
     """
 
     name: str
     pause: float
     end: float
+    begun: str = ""
+    whole: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +55,40 @@ class Outcome:
     wait_p95: float
 
 
-def judge(breaths: Iterable[Breath]) -> list[Verdict]:
-    """Ask the turn detector of the session about each pause and each end."""
+def judge(breaths: Sequence[Breath], heard: Sequence[tuple[str, str]]) -> list[Verdict]:
+    """Ask the turn detector of the session about each pause and each end.
+
+    Args:
+        breaths: What is said.
+        heard: The transcripts of each, until the pause and of the whole.
+    """
     detector = EOT()
 
     def ask(speech: Pcm) -> float:
         heard = np.concatenate([speech, np.zeros(round(_ASKED_AFTER * RATE), np.int16)])
         return float(detector.predict(heard[-round(_HEARD_SECONDS * RATE) :]))
 
-    return [Verdict(each.name, ask(each.before), ask(each.sound(0.0))) for each in breaths]
+    return [
+        Verdict(each.name, ask(each.before), ask(each.sound(0.0)), *texts)
+        for each, texts in zip(breaths, heard, strict=True)
+    ]
 
 
-def outcome(verdicts: Sequence[Verdict], delays: Endpointing, threshold: float) -> Outcome:
+def outcome(
+    verdicts: Sequence[Verdict], delays: Callable[[str], Endpointing], threshold: float
+) -> Outcome:
     """Return what these delays would bring; there must be a verdict.
 
     Args:
-        verdicts: Of the detector.
-        delays: What to wait.
+        verdicts: Of the detector and the recogniser.
+        delays: Return what to wait after these words.
         threshold: Least probability at which a turn sounds finished.
     """
 
-    def delay(probability: float) -> float:
-        return delays.min_delay if probability >= threshold else delays.max_delay
+    def delay(probability: float, text: str) -> float:
+        chosen = delays(text)
+        return chosen.min_delay if probability >= threshold else chosen.max_delay
 
-    cut = [pause > delay(verdict.pause) for verdict in verdicts for pause in PAUSES]
-    waits = [delay(verdict.end) for verdict in verdicts]
+    cut = [pause > delay(verdict.pause, verdict.begun) for verdict in verdicts for pause in PAUSES]
+    waits = [delay(verdict.end, verdict.whole) for verdict in verdicts]
     return Outcome(float(np.mean(cut)), float(np.mean(waits)), float(np.percentile(waits, 95)))

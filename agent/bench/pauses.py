@@ -1,12 +1,14 @@
 """The command ``eloquence bench pauses``."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from livekit.agents import APIError, LanguageCode, inference
+from livekit.plugins import local
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -15,11 +17,16 @@ from agent.bench import corpus, pause_set
 from agent.bench.engine import run_engine
 from agent.bench.pause_judge import Verdict, judge, outcome
 from agent.bench.pause_set import Breath
+from agent.bench.voice_script import frame_of
+from agent.caller.onset import Pcm
 from agent.errors import UserError
 from agent.settings import Settings, load
-from agent.turn_taking import Endpointing, delays
+from agent.turn_taking import Detector, Endpointing, delays
 
 _THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
+_FRAMEWORK = Endpointing(0.3, 2.5)
+
+_Delays = Callable[[str], Endpointing]
 
 
 def pauses(
@@ -41,35 +48,50 @@ def pauses(
     """
     settings = load()
     spoken = language or settings.language
+    recorded = source or corpus.default_folder()
+    breaths = pause_set.recordings(recorded, spoken) if recorded else []
     try:
-        breaths = asyncio.run(_spoken(settings, spoken, engine))
+        breaths, heard = asyncio.run(_spoken_and_heard(settings, spoken, engine, breaths))
     except APIError as error:
         raise UserError(f"The engine failed: {error.message}") from None
-    if recorded := source or corpus.default_folder():
-        breaths += pause_set.recordings(recorded, spoken)
     if not breaths:
         raise UserError(f"There is nothing to pause in {spoken}; name recordings with --corpus.")
     clips = pause_set.write(breaths, folder, spoken)
-    verdicts = judge(breaths)
-    threshold = asyncio.run(_threshold(spoken))
+    verdicts = judge(breaths, heard)
     console = Console()
     console.print(f"{clips} clips of {len(breaths)} sentences in {folder}", highlight=False)
-    console.print(_table(verdicts, delays(spoken), threshold))
+    console.print(_table(verdicts, spoken))
 
 
-async def _spoken(settings: Settings, language: str, engine: str | None) -> list[Breath]:
+async def _spoken_and_heard(
+    settings: Settings, language: str, engine: str | None, recorded: list[Breath]
+) -> tuple[list[Breath], list[tuple[str, str]]]:
+    """Return the recordings and what the engine speaks, and what it hears of them."""
     async with run_engine(settings, engine) as running:
-        return await pause_set.hesitations(running.address, language)
+        breaths = await pause_set.hesitations(running.address, language) + recorded
+        ear = local.STT(engine=running.address, languages=[language])
+        try:
+            return breaths, [
+                (await _words(ear, each.before), await _words(ear, each.sound(0.0)))
+                for each in breaths
+            ]
+        finally:
+            await ear.aclose()
 
 
-async def _threshold(language: str) -> float:
-    detector = inference.TurnDetector(version="v1-mini")
+async def _words(ear: local.STT, speech: Pcm) -> str:
+    event = await ear.recognize(frame_of(speech, corpus.RATE))
+    return event.alternatives[0].text if event.alternatives else ""
+
+
+async def _threshold(detector: inference.TurnDetector, language: str) -> float:
     return await detector.unlikely_threshold(LanguageCode(language)) or 0.0
 
 
-def _table(verdicts: list[Verdict], chosen: Endpointing, threshold: float) -> Table:
+def _table(verdicts: list[Verdict], language: str) -> Table:
     table = Table(
         "threshold",
+        "words",
         "min, s",
         "max, s",
         "pauses that end the turn, %",
@@ -77,12 +99,13 @@ def _table(verdicts: list[Verdict], chosen: Endpointing, threshold: float) -> Ta
         "p95, s",
         box=box.SIMPLE_HEAD,
     )
-    for delay, limit in _candidates(chosen, threshold):
-        found = outcome(verdicts, delay, limit)
+    for choice, words, limit in _candidates(language):
+        found = outcome(verdicts, choice, limit)
         table.add_row(
             f"{limit:.2f}",
-            f"{delay.min_delay:.1f}",
-            f"{delay.max_delay:.1f}",
+            "yes" if words else "no",
+            f"{choice('').min_delay:.1f}",
+            f"{choice('').max_delay:.1f}",
             f"{100 * found.cut_off:.0f}",
             f"{found.wait_mean:.2f}",
             f"{found.wait_p95:.2f}",
@@ -90,9 +113,12 @@ def _table(verdicts: list[Verdict], chosen: Endpointing, threshold: float) -> Ta
     return table
 
 
-def _candidates(chosen: Endpointing, threshold: float) -> Iterator[tuple[Endpointing, float]]:
-    """Yield the shipped choice, the same delays with other thresholds, and the framework's."""
-    yield chosen, threshold
-    for limit in _THRESHOLDS:
-        yield chosen, limit
-    yield Endpointing(0.3, 2.5), threshold
+def _candidates(language: str) -> Iterator[tuple[_Delays, bool, float]]:
+    """Yield the shipped choice, with other thresholds, without the words, and the framework's."""
+    threshold = asyncio.run(_threshold(Detector(), language))
+    shipped = partial(delays, language, punctuated=True)
+    for limit in (threshold, *_THRESHOLDS):
+        yield shipped, True, limit
+    yield lambda _: delays(language), False, threshold
+    framework = inference.TurnDetector(version="v1-mini")
+    yield lambda _: _FRAMEWORK, False, asyncio.run(_threshold(framework, language))

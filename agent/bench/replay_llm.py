@@ -10,12 +10,13 @@ import json
 import math
 import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from importlib import resources
 from itertools import count
 
 from aiohttp import web
 
+from agent.bench import chat_stream
 from agent.livekit.config import LOOPBACK
 
 FIRST_SECONDS = 0.20
@@ -39,37 +40,14 @@ def application(recorded: Sequence[Sequence[str]]) -> web.Application:
     def delay(seconds: float) -> float:
         return seconds * math.exp(chance.gauss(0.0, _SPREAD))
 
-    async def models(_: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": "replay", "object": "model"}]})
-
-    async def complete(request: web.Request) -> web.StreamResponse:
+    async def answer(_: web.Request) -> AsyncGenerator[str, None]:
         tokens = recorded[next(numbers) % len(recorded)]
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
         await asyncio.sleep(delay(FIRST_SECONDS))
         for token in tokens:
-            await _send(response, {"content": token}, None)
+            yield token
             await asyncio.sleep(delay(TOKEN_SECONDS))
-        await _send(response, {}, "stop")
-        await response.write(b"data: [DONE]\n\n")
-        return response
 
-    app = web.Application()
-    app.router.add_get("/v1/models", models)
-    app.router.add_post("/v1/chat/completions", complete)
-    return app
-
-
-async def _send(response: web.StreamResponse, delta: Mapping[str, str], finish: str | None) -> None:
-    choice = {"index": 0, "delta": {"role": "assistant", **delta}, "finish_reason": finish}
-    chunk = {
-        "id": "chatcmpl-replay",
-        "object": "chat.completion.chunk",
-        "created": 0,
-        "model": "replay",
-        "choices": [choice],
-    }
-    await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
+    return chat_stream.application("replay", answer)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ class Report:
 def draft(
     turn: Turn,
     budget: Mapping[str, float],
-    language: str,
     *,
     stopped: Report | None = None,
     heard: Report | None = None,
@@ -36,7 +35,6 @@ def draft(
     Args:
         turn: What the agent observed.
         budget: What was allowed, as `agent.receipts.budget.budget_of` gives it.
-        language: The language of the answer.
         stopped: When the caller stopped to speak, by its own word.
         heard: When the caller heard the first sound of the answer.
     """
@@ -48,7 +46,7 @@ def draft(
     reply = turn.reply
     return Receipt(
         turn=turn.number,
-        language=language,
+        language=turn.language,
         answered=turn.packet is not None,
         heard=heard is not None,
         begin=begin,

@@ -54,6 +54,7 @@ class Turn:
         understood: The transcript that was answered came.
         decided: The turn was decided to be over.
         message: Id of the caller's message.
+        language: In which it is answered.
         replies: The answers that were begun for it, in order.
         reply: The one of them that is spoken.
         packet: Its first packet was handed to the network.
@@ -65,6 +66,7 @@ class Turn:
     understood: float | None
     decided: float
     message: str
+    language: str
     replies: list[Reply] = field(default_factory=list)
     reply: Reply | None = None
     packet: float | None = None
@@ -101,12 +103,13 @@ class TurnObserver:
         if final:
             self._finals = whole
 
-    def decided(self, message: str, text: str) -> Turn:
+    def decided(self, message: str, text: str, language: str) -> Turn:
         """Note that the turn is over, and return it.
 
         Args:
             message: Id of what the caller said.
             text: Its transcript.
+            language: In which it will be answered.
         """
         now = self._clock()
         self._count += 1
@@ -117,6 +120,7 @@ class TurnObserver:
             understood=self._understood(plain(text)),
             decided=now,
             message=message,
+            language=language,
             replies=list(self._replies),
         )
         self._ended = self._voice_ended = None

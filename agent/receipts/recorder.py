@@ -71,7 +71,8 @@ class Recorder:
     def turn_decided(self, message: ChatMessage) -> None:
         """Note that the caller's turn is over."""
         self._finish()
-        self._open = self.observer.decided(message.id, message.text_content or "")
+        text = message.text_content or ""
+        self._open = self.observer.decided(message.id, text, self._language())
 
     async def aclose(self) -> None:
         """Hand out what is left."""
@@ -138,7 +139,6 @@ class Recorder:
         receipt = draft(
             turn,
             self._budget,
-            self._language(),
             stopped=self._reports.stopped(turn),
             heard=heard,
         )

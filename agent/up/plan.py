@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from agent.large_pages import with_large_pages
 from agent.livekit.binary import server_command
 from agent.livekit.config import LOOPBACK, loopback_config
 from agent.livekit.keys import server_keys
@@ -131,7 +132,7 @@ async def plan(settings: Settings, say: Callable[[str], None]) -> list[Service]:
             feed["engine"],
             "check DEVICE, STT_MODEL, TTS_VOICES and ENGINE_URL",
             _command("engine"),
-            env,
+            with_large_pages(env),
         ),
         _llm(settings, feed["llm"], env),
         Service(
@@ -162,7 +163,7 @@ def _llm(settings: Settings, feed: Feed, env: Mapping[str, str]) -> Service:
             feed,
             "check LLM_MODEL and LLM_PORT",
             _command("llm"),
-            env,
+            with_large_pages(env),
         )
     return Service(
         "llm",

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from agent.bench.corpus import RATE
 from agent.bench.pause_judge import Verdict, judge, outcome
 from agent.bench.pause_set import PAUSES, Breath
 from agent.errors import UserError
-from agent.turn_taking import Endpointing
+from agent.turn_taking import Endpointing, delays
 from tests.support.calls import write_wav
 from tests.unit.test_bench_voice import tone
 
@@ -46,16 +47,23 @@ def test_a_recording_is_cut_in_a_gap_near_its_middle(tmp_path: Path) -> None:
 
 
 def test_delays_follow_from_verdicts() -> None:
-    sure = outcome([Verdict("a", pause=0.1, end=0.9)], DELAYS, 0.5)
+    sure = outcome([Verdict("a", pause=0.1, end=0.9)], lambda _: DELAYS, 0.5)
     # Of the five pauses only the one above the longer delay ends the turn.
     assert (sure.cut_off, sure.wait_mean, sure.wait_p95) == (0.2, 0.5, 0.5)
-    wrong = outcome([Verdict("a", pause=0.9, end=0.1)], DELAYS, 0.5)
+    wrong = outcome([Verdict("a", pause=0.9, end=0.1)], lambda _: DELAYS, 0.5)
     assert wrong.cut_off == pytest.approx(0.6)
     assert wrong.wait_mean == 1.0
 
 
+def test_words_that_ask_for_more_make_up_for_a_detector_that_is_wrong() -> None:
+    wrong = Verdict("a", pause=0.9, end=0.9, begun="The name of the", whole="The name of the dog.")
+    found = outcome([wrong], partial(delays, "en"), 0.5)
+    assert (found.cut_off, found.wait_mean) == (0.0, delays("en").min_delay)
+
+
 def test_the_sessions_own_detector_judges() -> None:
     breath = Breath("en_one", tone(0.9, RATE), tone(0.9, RATE), "One two.")
-    [verdict] = judge([breath])
+    [verdict] = judge([breath], [("One", "One two.")])
     assert 0 <= verdict.pause <= 1
     assert 0 <= verdict.end <= 1
+    assert (verdict.begun, verdict.whole) == ("One", "One two.")

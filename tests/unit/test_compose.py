@@ -33,6 +33,9 @@ THEIRS = {
     "livekit": {"LIVEKIT_KEYS", "LIVEKIT_CONFIG"},
     "vllm": {"HF_TOKEN", "HF_HUB_DISABLE_TELEMETRY", "VLLM_NO_USAGE_STATS"},
     "worker": {"PYTHONPATH"},
+    "engine": {"GLIBC_TUNABLES"},
+    "engine-gpu": {"GLIBC_TUNABLES"},
+    "llm": {"GLIBC_TUNABLES"},
     "kyutai-tts": {"HF_TOKEN"},
     "kyutai-stt": {"HF_TOKEN"},
     "grafana": {

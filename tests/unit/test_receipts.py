@@ -54,7 +54,7 @@ def early() -> Call:
     reply = call.at(315).asked("early")
     call.at(450).wrote(reply, "It is ")
     call.at(520).transcribed("What is it?", final=True)
-    call.at(530).decided("late", "What is it?")
+    call.at(530).decided("late", "What is it?", "en")
     call.at(531).answered("early")
     assert call.at(534).given("It ", call.now - 0.001) is reply
     call.at(536).clause()
@@ -65,7 +65,7 @@ def early() -> Call:
 
 def receipt_of(call: Call, **more: Any) -> Receipt:
     assert call.observer.turn
-    return draft(call.observer.turn, BUDGET, "en", **more)
+    return draft(call.observer.turn, BUDGET, **more)
 
 
 def report(milliseconds: float) -> Report:
@@ -102,7 +102,7 @@ def test_an_early_answer_to_other_words_is_not_the_answer() -> None:
     call.at(155).asked("early")
     call.at(260).voice_ended()
     call.at(400).transcribed("What is it?", final=True)
-    call.at(500).decided("late", "What is it?")
+    call.at(500).decided("late", "What is it?", "en")
     reply = call.at(505).asked("late")
     call.at(506).answered("late")
     call.at(800).wrote(reply, "It is.")
@@ -124,7 +124,7 @@ def test_a_turn_of_several_sentences_is_understood_when_the_last_one_is() -> Non
     call.at(260).voice_ended()
     call.at(300).transcribed("Three.", final=False)
     call.at(500).transcribed("Three!", final=True)
-    call.at(510).decided("one", "One, two. Three!")
+    call.at(510).decided("one", "One, two. Three!", "en")
     assert spans(receipt_of(call))["stt"] == (0, 300)
 
 
@@ -139,13 +139,13 @@ def test_what_the_agent_says_by_itself_and_answers_to_typed_words_are_no_turns_a
     call.at(2300).audio(typed)
     assert call.at(2301).played() is None
     assert receipt_of(call).to_json() == before
-    turn = call.at(3000).decided("next", "And then?")
+    turn = call.at(3000).decided("next", "And then?", "en")
     assert turn.replies == []
 
 
 def test_a_turn_without_an_answer_says_so() -> None:
     call = Call()
-    call.at(300).decided("one", "Hello?")
+    call.at(300).decided("one", "Hello?", "en")
     receipt = receipt_of(call)
     assert not receipt.answered
     assert receipt.total is None
@@ -170,7 +170,7 @@ def test_without_anything_that_stands_out_speech_ended_when_the_detector_says() 
     assert ear.before(1.0) is None
     call = Call()
     call.at(0).voice_ended()
-    call.at(100).decided("one", "Hello?")
+    call.at(100).decided("one", "Hello?", "en")
     assert call.observer.turn
     assert call.observer.turn.ended == pytest.approx(100 - 0.25)
 

@@ -73,7 +73,13 @@ def test_answers_of_a_clock_that_cannot_be_are_no_answers(
 def turn() -> Turn:
     """One whose speech ended at 100 s and whose first packet left at 101 s."""
     heard = Turn(
-        number=1, ended=100.0, voice_ended=100.3, understood=100.4, decided=100.5, message="m"
+        number=1,
+        ended=100.0,
+        voice_ended=100.3,
+        understood=100.4,
+        decided=100.5,
+        message="m",
+        language="en",
     )
     heard.packet = 101.0
     return heard

@@ -106,11 +106,11 @@ def test_phonemes_of_trimmed_audio_count_from_its_beginning() -> None:
     pcm = sound((0.5, False), (0.5, True), (0.5, False))
     samples = pcm.astype(np.float32) / np.float32(32768)
     spoken = voiced(samples, RATE, "ab", np.array([22, 10, 10, 18], np.float32))
-    assert len(spoken.samples) / RATE == pytest.approx(0.6, abs=0.011)
-    # Frames last 25 ms; 450 ms of silence were cut off; the sound comes 55 ms before its frames.
+    assert len(spoken.samples) / RATE == pytest.approx(0.56, abs=0.011)
+    # Frames last 25 ms; 490 ms of silence were cut off; the sound comes 55 ms before its frames.
     (a, b) = spoken.phonemes
     assert (a.symbol, b.symbol) == ("a", "b")
-    assert (a.start, a.end, b.end) == pytest.approx((0.045, 0.295, 0.545), abs=0.011)
+    assert (a.start, a.end, b.end) == pytest.approx((0.005, 0.255, 0.505), abs=0.011)
 
 
 async def chunks(*pcm: bytes, delay: float = 0.0) -> AsyncGenerator[bytes, None]:

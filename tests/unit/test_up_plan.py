@@ -50,6 +50,17 @@ async def test_what_is_started_again_later_does_not_read_another_env_file(tmp_pa
         assert planned[name].env[ENV_FILE_READ] == "1"
 
 
+async def test_who_holds_models_gets_large_pages_unless_something_else_is_wished_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = await services(read_settings(tmp_path))
+    tuned = {name for name, service in planned.items() if "GLIBC_TUNABLES" in service.env}
+    assert tuned == {"engine", "llm"}
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=3")
+    planned = await services(read_settings(tmp_path))
+    assert planned["llm"].env["GLIBC_TUNABLES"] == "glibc.malloc.check=3"
+
+
 async def test_the_secret_is_given_to_those_who_need_it_and_never_on_a_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
