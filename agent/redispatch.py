@@ -5,7 +5,9 @@ is gone. A further dispatch adds a further agent, so the old ones are deleted fi
 """
 
 import contextlib
-from collections.abc import AsyncIterator
+import functools
+import logging
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -14,9 +16,13 @@ from livekit import api
 from livekit.protocol.models import ParticipantInfo
 
 from agent.errors import UserError
+from agent.livekit.patience import UNAVAILABLE, patiently
 
 _HUMAN = (ParticipantInfo.Kind.STANDARD, ParticipantInfo.Kind.SIP)
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
+_GONE = 404
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class Calls:
     async def dismiss(self, *, at_once: bool = False) -> None:
         """Delete the dispatches of every call, which ends the agent's jobs, and remember the calls.
 
+        A call for which the server does not do it is left as it is, for the sake of the others.
+
         Args:
             at_once: Whether to take the agents out of the rooms too. One whose process died would
                 stay there until the server misses it, and its caller would wait for an answer.
@@ -54,11 +62,12 @@ class Calls:
             UserError: The server does not do it.
         """
         async with self._server() as server:
-            rooms = await server.room.list_rooms(api.ListRoomsRequest())
+            rooms = await patiently(lambda: server.room.list_rooms(api.ListRoomsRequest()))
             for room in rooms.rooms:
-                call = await self._leave(server, room.name)
-                if call and at_once:
-                    await _remove(server, call)
+                with _one_call(room.name):
+                    call = await self._leave(server, room.name)
+                    if call and at_once:
+                        await _remove(server, call)
 
     async def recall(self) -> None:
         """Call one agent into each remembered call that is still going on.
@@ -69,35 +78,38 @@ class Calls:
         calls, self._dismissed = self._dismissed, []
         async with self._server() as server:
             for call in calls:
-                await _remove(server, call)  # there must never be two
-                if await _people(server, call.room):
-                    await self._clear(server, call.room)
-                    await server.agent_dispatch.create_dispatch(
-                        api.CreateAgentDispatchRequest(
-                            room=call.room, agent_name=self.agent_name, metadata=call.metadata
-                        )
-                    )
+                with _one_call(call.room):
+                    await self._enter(server, call)
+
+    async def _enter(self, server: api.LiveKitAPI, call: _Call) -> None:
+        await _remove(server, call)  # there must never be two
+        if await _people(server, call.room):
+            await self._clear(server, call.room)
+            request = api.CreateAgentDispatchRequest(
+                room=call.room, agent_name=self.agent_name, metadata=call.metadata
+            )
+            await patiently(lambda: server.agent_dispatch.create_dispatch(request))
 
     async def _clear(self, server: api.LiveKitAPI, room: str) -> None:
         """Delete dispatches that were made meanwhile, while there was nobody to hear them."""
-        for dispatch in await server.agent_dispatch.list_dispatch(room):
+        for dispatch in await patiently(lambda: server.agent_dispatch.list_dispatch(room)):
             if dispatch.agent_name == self.agent_name:
                 with contextlib.suppress(api.ServerError):  # deleted by whoever made it
-                    await server.agent_dispatch.delete_dispatch(dispatch.id, room)
+                    await _delete(server, dispatch.id, room)
 
     async def _leave(self, server: api.LiveKitAPI, room: str) -> _Call | None:
         dispatches = [
             dispatch
-            for dispatch in await server.agent_dispatch.list_dispatch(room)
+            for dispatch in await patiently(lambda: server.agent_dispatch.list_dispatch(room))
             if dispatch.agent_name == self.agent_name
         ]
         if not dispatches or not await _people(server, room):
             return None
         for dispatch in dispatches:
             try:
-                await server.agent_dispatch.delete_dispatch(dispatch.id, room)
+                await _delete(server, dispatch.id, room)
             except api.ServerError as error:
-                if error.status != 404:
+                if error.status != _GONE:
                     raise
                 return None  # the web process has just called the agent anew
         jobs = [job for dispatch in dispatches for job in dispatch.state.jobs]
@@ -120,17 +132,38 @@ class Calls:
             ) from None
 
 
+@contextlib.contextmanager
+def _one_call(room: str) -> Iterator[None]:
+    """Keep what the server refuses for one room from the other rooms."""
+    try:
+        yield
+    except api.ServerError as error:
+        if error.status == _GONE:
+            return  # the call has ended since the rooms were listed
+        if error.status != UNAVAILABLE:
+            raise
+        _log.warning(
+            "The LiveKit server does not answer for one call, which keeps the agent that it has; "
+            "if that one is silent, the caller has to call again",
+            extra={"lk.pii.room": room},
+        )
+
+
+async def _delete(server: api.LiveKitAPI, dispatch: str, room: str) -> None:
+    await patiently(lambda: server.agent_dispatch.delete_dispatch(dispatch, room))
+
+
 async def _people(server: api.LiveKitAPI, room: str) -> bool:
-    listed = await server.room.list_participants(api.ListParticipantsRequest(room=room))
+    request = api.ListParticipantsRequest(room=room)
+    listed = await patiently(lambda: server.room.list_participants(request))
     return any(participant.kind in _HUMAN for participant in listed.participants)
 
 
 async def _remove(server: api.LiveKitAPI, call: _Call) -> None:
     for identity in call.agents:
+        agent = api.RoomParticipantIdentity(room=call.room, identity=identity)
         try:
-            await server.room.remove_participant(
-                api.RoomParticipantIdentity(room=call.room, identity=identity)
-            )
+            await patiently(functools.partial(server.room.remove_participant, agent))
         except api.ServerError as error:
-            if error.status != 404:  # it has left by itself
+            if error.status != _GONE:  # it has left by itself
                 raise

@@ -11,6 +11,7 @@ import aiohttp
 from livekit import api, rtc
 
 from agent.errors import UserError
+from agent.livekit.patience import patiently
 
 _HTTP_TIMEOUT = aiohttp.ClientTimeout(total=10)
 _TOKEN_LIFETIME = timedelta(minutes=15)
@@ -125,7 +126,8 @@ class SigningKey:
     async def _exists(self, room: str) -> bool:
         try:
             async with api.LiveKitAPI(self.url, self.api_key, self.api_secret) as server:
-                answer = await server.room.list_rooms(api.ListRoomsRequest(names=[room]))
+                request = api.ListRoomsRequest(names=[room])
+                answer = await patiently(lambda: server.room.list_rooms(request))
         except (api.ServerError, aiohttp.ClientError, TimeoutError) as error:
             raise self._refusal(error) from None
         return bool(answer.rooms)
@@ -136,7 +138,7 @@ class SigningKey:
         )
         try:
             async with api.LiveKitAPI(self.url, self.api_key, self.api_secret) as server:
-                await server.agent_dispatch.create_dispatch(request)
+                await patiently(lambda: server.agent_dispatch.create_dispatch(request))
         except (api.ServerError, aiohttp.ClientError, TimeoutError) as error:
             raise self._refusal(error) from None
 

@@ -9,11 +9,12 @@ from livekit import api, rtc
 from livekit.protocol.agent_dispatch import AgentDispatch
 
 from agent.errors import UserError
+from agent.livekit.patience import patiently
 from agent.redispatch import Calls
 from tests.support.livekit import RunningLiveKit
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 
 Join = Callable[..., Coroutine[Any, Any, rtc.Room]]
 
@@ -54,7 +55,7 @@ def calls(livekit: RunningLiveKit, **overrides: str) -> Calls:
 
 
 async def dispatches(server: api.LiveKitAPI, room: str) -> list[AgentDispatch]:
-    return list(await server.agent_dispatch.list_dispatch(room))
+    return list(await patiently(lambda: server.agent_dispatch.list_dispatch(room)))
 
 
 async def test_a_call_gets_one_new_dispatch_however_often_that_happens(
