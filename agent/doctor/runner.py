@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from agent.cli import readable_errors
 from agent.doctor.check import Check
@@ -48,7 +49,7 @@ async def examine(
         settings: The settings.
         limit: Seconds for all of them together.
     """
-    course = _Course()
+    course = _Course(limit)
     tasks: dict[str, asyncio.Task[Finding | str]] = {}
     for check in checks:
         before = {name: tasks[name] for name in check.needs if name in tasks}
@@ -62,7 +63,8 @@ async def examine(
     if late:
         await asyncio.wait(late, timeout=_GOODBYE)
     answers = {
-        name: _answer(task, late, limit, name in course.begun) for name, task in tasks.items()
+        check.name: _answer(tasks[check.name], late, limit, course.had_time(check))
+        for check in checks
     }
     return Examination(
         {name: each for name, each in answers.items() if isinstance(each, Finding)},
@@ -77,15 +79,29 @@ class _Course:
     Attributes:
         crowd: The checks that are no measurements.
         measurements: The others.
-        begun: Names of the checks that have begun.
-        overdue: Names of those that did not end in time.
+        overdue: Names of the checks that did not end in time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: float) -> None:
+        """Begin.
+
+        Args:
+            limit: Seconds for all of the checks.
+        """
+        self._limit = limit
+        self._ends = perf_counter() + limit
+        self._left: dict[str, float] = {}
         self.crowd: list[asyncio.Task[Finding | str]] = []
         self.measurements: list[asyncio.Task[Finding | str]] = []
-        self.begun: list[str] = []
         self.overdue: list[str] = []
+
+    def begins(self, check: Check) -> None:
+        """Note that a check begins."""
+        self._left[check.name] = self._ends - perf_counter()
+
+    def had_time(self, check: Check) -> bool:
+        """Tell whether the checks before it left it enough time to blame it for not ending."""
+        return self._left.get(check.name, 0.0) >= min(check.deadline, self._limit / 2)
 
     async def until_alone(self, before: Sequence[asyncio.Task[Finding | str]]) -> None:
         """Wait until nothing else goes on: one measurement at a time, in their order."""
@@ -126,7 +142,7 @@ async def _follow(
 async def _run(check: Check, settings: Settings, course: _Course) -> Finding:
     try:
         run = await check.loaded()
-        course.begun.append(check.name)
+        course.begins(check)
         async with asyncio.timeout(check.deadline):
             return await run(settings)
     except TimeoutError:
@@ -145,10 +161,10 @@ def _answer(
     task: asyncio.Task[Finding | str],
     late: set[asyncio.Task[Finding | str]],
     limit: float,
-    begun: bool,
+    had_time: bool,
 ) -> Finding | str:
     if task in late or task.cancelled():
-        return _late(limit) if begun else _NO_TIME
+        return _late(limit) if had_time else _NO_TIME
     return task.result()
 
 

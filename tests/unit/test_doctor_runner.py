@@ -145,6 +145,17 @@ async def test_a_measurement_for_which_no_time_is_left_is_not_called_a_fault() -
     assert done.not_checked == {"next": "more time"}
 
 
+async def test_a_measurement_that_the_others_left_too_little_time_is_not_called_a_fault() -> None:
+    async def most(_: Settings) -> Finding:
+        await asyncio.sleep(0.3)
+        return ok("done")
+
+    checks = [Check("most", most, alone=True), Check("next", hang, alone=True, deadline=0.3)]
+    done = await examine(checks, settings(), limit=0.5)
+    assert list(done.findings) == ["most"]
+    assert done.not_checked == {"next": "more time"}
+
+
 async def test_what_a_check_needs_is_imported_only_then() -> None:
     late = Check("x", "no.such.module:check", needs=("y",))
     assert (await examine([Check("y", bad), late], settings())).not_checked == {"x": "y"}
