@@ -40,8 +40,8 @@ test: bootstrap fetch
 	npm --prefix $(PAGE) test
 	@# First those that mostly wait, side by side; then those that need the machine to themselves.
 	@first=0; second=0; \
-	$(BIN)/pytest -n 3 -m "unit or conformance" $(PYTEST_ARGS) || first=$$?; \
-	$(BIN)/pytest -m "e2e or browser" $(PYTEST_ARGS) || second=$$?; \
+	$(BIN)/pytest -n 3 -m "unit or conformance or waits" $(PYTEST_ARGS) || first=$$?; \
+	$(BIN)/pytest -m "(e2e or browser) and not waits" $(PYTEST_ARGS) || second=$$?; \
 	case "$$first$$second" in 00|05|50) ;; *) exit 1 ;; esac
 
 check: .venv/.synced $(PAGE)/node_modules/.package-lock.json
@@ -56,15 +56,15 @@ check: .venv/.synced $(PAGE)/node_modules/.package-lock.json
 conformance: .venv/.synced
 	@$(BIN)/python -m tests.conformance
 
-# Kokoro takes up to a quarter of a minute for a clause of sixty words; Piper comes in an environment
-# of its own.
+# Kokoro takes up to a quarter of a minute for a clause of sixty words; to understand espeak and Piper
+# takes the larger Whisper; and Piper comes in an environment of its own.
 conformance-voices: .venv/.fetched
 	@$(BIN)/eloquence bench listener
 	@CONFORMANCE_PATIENCE=4 $(BIN)/python -m tests.conformance \
-		--plugin local/hibari --plugin local/espeak --plugin local/openai
+		--plugin local/hibari --plugin local/openai
 	@CONFORMANCE_PATIENCE=40 $(BIN)/python -m tests.conformance --plugin local/kokoro
 	@CONFORMANCE_PATIENCE=12 UV="$(UV)" scripts/piper $(BIN)/python -m tests.conformance \
-		--plugin local/piper
+		--plugin local/espeak --plugin local/piper
 
 # One file of tests for the fake and the real server, then the kit with each.
 conformance-kyutai: .venv/.synced

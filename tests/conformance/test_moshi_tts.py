@@ -62,12 +62,6 @@ async def failure(plugin: kyutai.TTS, text: str = TEXT, **arguments: Any) -> API
     return error
 
 
-async def until_used(moshi: Moshi, count: int, within: float = SOON) -> None:
-    async with asyncio.timeout(within):
-        while await moshi.used() != count:
-            await asyncio.sleep(0.005)
-
-
 @every_server()
 async def test_captions_leave_pauses_out_and_end_with_the_audio(kind: Kind, tmp_path: Path) -> None:
     async with kind.running(tmp_path) as moshi, voice(moshi) as plugin:
@@ -137,7 +131,7 @@ async def test_an_interruption_frees_the_slot_at_once(kind: Kind, tmp_path: Path
             assert await moshi.used() == 1
             began = time.perf_counter()
             await stream.aclose()
-            await until_used(moshi, 0)
+            await moshi.until_used(0)
             best = min(best, time.perf_counter() - began)
         assert best < 0.3
 
@@ -153,7 +147,7 @@ async def test_turns_leave_no_slot_taken(kind: Kind, tmp_path: Path) -> None:
                 stream.push_text(tones.statement(100))
                 await anext(aiter(stream))
                 await stream.aclose()
-        await until_used(moshi, 0)
+        await moshi.until_used(0)
 
 
 @every_server()
@@ -248,7 +242,7 @@ async def test_a_connection_ahead_of_the_text_answers_pings_and_is_used(
         used: list[bool] = []
         plugin.on("metrics_collected", lambda found: used.append(found.connection_reused))
         stream = plugin.stream(conn_options=options(SOON))
-        await until_used(moshi, 1)
+        await moshi.until_used(1)
         if kind.binary is None:
             # Longer than a client that does not answer is kept.
             await asyncio.sleep(5 * moshi.ping)
@@ -259,7 +253,7 @@ async def test_a_connection_ahead_of_the_text_answers_pings_and_is_used(
         await stream.aclose()
         assert speech.words == tones.words_of(TEXT)
         assert used == [True]
-        await until_used(moshi, 0)
+        await moshi.until_used(0)
 
 
 @every_server()
@@ -269,12 +263,12 @@ async def test_a_connection_ahead_of_text_that_never_comes_is_given_back(
 ) -> None:
     async with kind.running(tmp_path) as moshi, voice(moshi, prewarm=True) as plugin:
         stream = plugin.stream()
-        await until_used(moshi, 1)
+        await moshi.until_used(1)
         if how == "no text":
             stream.end_input()
             assert [event async for event in stream] == []
         await stream.aclose()
-        await until_used(moshi, 0)
+        await moshi.until_used(0)
 
 
 @every_server()
@@ -290,7 +284,7 @@ async def test_without_a_slot_ahead_of_the_text_there_is_one_when_it_comes(
             # It tries a while, in vain, which is no error: there is nothing to say yet.
             await asyncio.sleep(1.2)
             await other.aclose()
-            await until_used(moshi, 0)
+            await moshi.until_used(0)
             stream.push_text(TEXT)
             stream.end_input()
             speech = Speech([event async for event in stream], None, None, 0)

@@ -17,7 +17,7 @@ from livekit import rtc
 from agent.caller.onset import SAMPLE_RATE
 from agent.paths import KEEP_CONVERSATIONS
 from tests.support.line import on_the_line
-from tests.support.speech import Transcriber
+from tests.support.speech import CAPITALS, Transcriber
 from tests.support.stack import Stack, launch, stack_environment
 from tests.support.worker import Worker, run_worker
 
@@ -107,7 +107,9 @@ async def test_with_a_full_disk_calls_are_answered(
         await caller.listened_to()
         asked = await caller.says(say("What is the capital of France?", "en"))
         await caller.hears("Paris", since=asked)
-        heard = transcriber.transcribe(await caller.heard(since=asked), SAMPLE_RATE, "en")
+        heard = transcriber.transcribe(
+            await caller.heard(since=asked), SAMPLE_RATE, "en", about=CAPITALS
+        )
         assert "Paris" in heard
     complaints = [line for line in impatient.output.splitlines() if "cannot be kept" in line]
     assert len(complaints) == 1
@@ -174,7 +176,9 @@ async def test_an_env_file_that_becomes_nonsense_leaves_calls_alone(
         assert "goes on until the next save" in line
         asked = await caller.says(say("What is the capital of France?", "en"))
         await caller.hears("Paris", since=asked)
-        heard = transcriber.transcribe(await caller.heard(since=asked), SAMPLE_RATE, "en")
+        heard = transcriber.transcribe(
+            await caller.heard(since=asked), SAMPLE_RATE, "en", about=CAPITALS
+        )
         assert "Paris" in heard
         assert len(caller.came) == 1
     # Nor does it keep others from calling.

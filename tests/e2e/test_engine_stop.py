@@ -13,7 +13,7 @@ from agent.readiness import Readiness
 from agent.readiness_feed import first, told_by
 from tests.support.engine_process import EngineProcess
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 
 # A model takes longer to load than anybody who pressed Ctrl-C waits gladly.
 _SECONDS = 5.0

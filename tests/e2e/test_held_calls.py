@@ -22,7 +22,7 @@ from agent.web.app import create_app
 from tests.support.livekit import RunningLiveKit
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 
 
 @dataclass

@@ -14,7 +14,7 @@ from agent.caller.onset import SAMPLE_RATE
 from agent.readiness import fetch_readiness
 from tests.support.calls import converse
 from tests.support.line import on_the_line
-from tests.support.speech import Transcriber
+from tests.support.speech import CAPITALS, Transcriber
 from tests.support.stack import Stack, run_stack
 
 pytestmark = pytest.mark.e2e
@@ -55,7 +55,8 @@ async def survive(
     ]
     report = await converse(stack.page_url, folder, questions, progress=follow, answer_timeout=60)
     return [
-        transcriber.transcribe(turn.answer_audio, report.agent.rate, "en") for turn in report.turns
+        transcriber.transcribe(turn.answer_audio, report.agent.rate, "en", about=CAPITALS)
+        for turn in report.turns
     ]
 
 

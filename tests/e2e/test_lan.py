@@ -26,7 +26,7 @@ from playwright.async_api import Page, async_playwright, expect
 from agent.settings import Settings
 from tests.support.calls import write_wav
 from tests.support.namespaces import Machine, two_machines
-from tests.support.speech import Transcriber
+from tests.support.speech import CAPITALS, Transcriber
 from tests.support.stack import READY_LINE, Stack, launch
 
 pytestmark = pytest.mark.e2e
@@ -189,7 +189,7 @@ def test_a_call_over_the_network_is_answered(
     )
     (turn,) = json.loads((tmp_path / "report.json").read_text())["turns"]
     assert "Paris" in turn["agent_transcript"]
-    heard = transcriber.transcribe(*read_wav(tmp_path / "answer.wav"), "en")
+    heard = transcriber.transcribe(*read_wav(tmp_path / "answer.wav"), "en", about=CAPITALS)
     assert "Paris" in heard
 
 

@@ -24,7 +24,7 @@ from agent.readiness import fetch_readiness
 from agent.settings import Settings
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 
 PRODUCTION = Path(__file__).parents[2] / "livekit.yaml"
 # The key that the optional webhook block signs with.

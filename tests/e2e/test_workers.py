@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.calls import converse
-from tests.support.speech import Transcriber
+from tests.support.speech import CAPITALS, Transcriber
 from tests.support.stack import Stack
 from tests.support.worker import run_worker
 
@@ -34,7 +34,9 @@ async def test_two_workers_answer_two_calls_at_once(
             )
         )
     for city, report in zip(questions, reports, strict=True):
-        heard = transcriber.transcribe(report.turns[0].answer_audio, report.agent.rate, "en")
+        heard = transcriber.transcribe(
+            report.turns[0].answer_audio, report.agent.rate, "en", about=CAPITALS
+        )
         assert city in heard
 
 

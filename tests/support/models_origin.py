@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import pytest
 from aiohttp import web
 from livekit.plugins.local.models import Manifest, Model, ModelFile
 from livekit.plugins.local.models.manifest import Ecosystem, HubRepo, Mirror, Package
@@ -217,6 +218,16 @@ async def run_origin() -> AsyncIterator[Origin]:
         yield origin
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def run_hub(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Origin]:
+    """Serve an `Origin` that is the hub, for this process and those it starts."""
+    async with run_origin() as origin:
+        monkeypatch.setenv("HF_ENDPOINT", origin.url)
+        monkeypatch.setenv("HF_TOKEN", "")
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        yield origin
 
 
 def model_file(name: str, content: bytes) -> ModelFile:

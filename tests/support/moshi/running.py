@@ -1,5 +1,6 @@
 """A moshi-server that speaks, fake or real, behind one interface: tests run with both."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.support.moshi.client import SOON
 from tests.support.moshi.fake import TONES, fake_server
 from tests.support.moshi.fake_tts import PATH, Clock
 from tests.support.moshi.real import Script, real_server, server_binary
@@ -33,6 +35,12 @@ class Moshi:
         ):
             modules = await answer.json()
         return next(int(module["used_slots"]) for module in modules if module["path"] == PATH)
+
+    async def until_used(self, count: int) -> None:
+        """Wait until so many are."""
+        async with asyncio.timeout(SOON):
+            while await self.used() != count:
+                await asyncio.sleep(0.005)
 
 
 @dataclass(frozen=True)
