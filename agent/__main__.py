@@ -1,6 +1,6 @@
 """Run the command line as ``python -m agent``."""
 
-from agent.program import program
+from agent.cli.program import program
 
 if __name__ == "__main__":
     program()

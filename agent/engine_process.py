@@ -5,7 +5,7 @@ from livekit.plugins.local.engine.process import serve
 from livekit.plugins.local.engine.tts.base import SpeechServer
 
 from agent import logs
-from agent.phrases import fixed_phrases
+from agent.call.phrases import fixed_phrases
 from agent.settings import Settings
 
 

@@ -22,13 +22,13 @@ from livekit.agents import (
 )
 from livekit.plugins import local, openai
 
-from agent.assistant import instructions
 from agent.bench.baseline import PlainWhisper
+from agent.call.assistant import instructions
+from agent.call.phrases import greeting
+from agent.call.session import caller_language
 from agent.model_store import model_store
-from agent.phrases import greeting
-from agent.session import caller_language
 from agent.settings import load
-from agent.worker import JobSteps, run
+from agent.worker.server import JobSteps, run
 
 AGENT_NAME = "bench-bare"
 _MODEL = "whisper"

@@ -15,11 +15,11 @@ from prometheus_client.samples import Sample
 
 from agent.bench.machine import Usage
 from agent.errors import UserError
-from agent.large_pages import with_large_pages
 from agent.readiness import UNIX_SCHEME, fetch_readiness
 from agent.readiness_feed import first, told_by
 from agent.settings import Settings
 from agent.up.children import Child
+from agent.up.large_pages import with_large_pages
 
 _GRACE_SECONDS = 10.0
 

@@ -9,9 +9,9 @@ from livekit.plugins.local.models import ModelStore
 from livekit.plugins.local.models.manifest import parse_manifest
 
 from agent.bench.whisper_small import convert
+from agent.cli.models import plain_lines
 from agent.errors import UserError
 from agent.model_store import model_store
-from agent.models_cli import plain_lines
 from agent.settings import Settings, load
 
 LISTENERS = ("whisper-small", "whisper-base")

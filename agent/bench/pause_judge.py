@@ -13,8 +13,8 @@ from livekit.local_inference import EOT
 
 from agent.bench.corpus import RATE
 from agent.bench.pause_set import PAUSES, Breath
+from agent.call.turn_taking import Endpointing
 from agent.caller.onset import Pcm
-from agent.turn_taking import Endpointing
 
 # The framework asks after so much silence, and lets it hear so much.
 _ASKED_AFTER = 0.2

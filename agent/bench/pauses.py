@@ -18,10 +18,10 @@ from agent.bench.engine import run_engine
 from agent.bench.pause_judge import Verdict, judge, outcome
 from agent.bench.pause_set import Breath
 from agent.bench.voice_script import frame_of
+from agent.call.turn_taking import Detector, Endpointing, delays
 from agent.caller.onset import Pcm
 from agent.errors import UserError
 from agent.settings import Settings, load
-from agent.turn_taking import Detector, Endpointing, delays
 
 _THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
 _FRAMEWORK = Endpointing(0.3, 2.5)

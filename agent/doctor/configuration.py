@@ -6,11 +6,11 @@ from functools import partial
 import psutil
 from livekit.plugins.local.packages import VOICES
 
+from agent.cli.models import needed_models
 from agent.doctor.check import in_daemon
 from agent.doctor.finding import Finding, fail, ok, warn
 from agent.doctor.parts import ask
 from agent.errors import UserError
-from agent.models_cli import needed_models
 from agent.ports import Port, check_distinct, check_ports
 from agent.settings import Settings
 from agent.up.plan import feeds, ports

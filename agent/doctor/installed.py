@@ -11,12 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 from livekit.plugins.local.models import check_gguf, directory_of
 from livekit.plugins.local.packages import missing_for_engine, missing_for_voices
 
+from agent.cli.models import needed_models
 from agent.doctor.check import in_daemon
 from agent.doctor.finding import Finding, fail, ok, warn
 from agent.livekit import VERSION
 from agent.livekit.install import cached_path
 from agent.model_store import model_store
-from agent.models_cli import needed_models
 from agent.settings import Settings
 
 PACKAGES = (

@@ -11,10 +11,10 @@ import psutil
 from livekit.plugins.local.failures import explain
 from livekit.plugins.local.models.space import existing, free_bytes, readable
 
+from agent.cli.models import needed_models
 from agent.doctor.finding import Finding, fail, ok, warn
-from agent.llm_server import available_cores
+from agent.llm.server import available_cores
 from agent.model_store import model_store
-from agent.models_cli import needed_models
 from agent.settings import Settings
 
 _GB = 1_000_000_000

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from agent.cli import readable_errors
+from agent.cli.main import readable_errors
 from agent.doctor.check import Check
 from agent.doctor.finding import Finding, fail, fail_with
 from agent.settings import Settings

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.env_file import read_env_file
 from agent.errors import UserError
+from agent.settings.env_file import read_env_file
 
 from .whole import Settings, env_name
 

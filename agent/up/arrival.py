@@ -4,8 +4,8 @@ import asyncio
 
 from livekit.plugins.local.models import ModelError, ModelStore, Progress
 
+from agent.cli.models import needed_models
 from agent.model_store import model_store
-from agent.models_cli import needed_models
 from agent.settings import Settings
 
 # A source that has a model answers sooner; what is fetched meanwhile need not be fetched again.

@@ -11,7 +11,7 @@ from agent.settings import Settings, load
 from agent.up.board import Board
 from agent.up.plan import Service, plan
 from agent.up.warm import Zygote
-from agent.watch import saves, source_root, syntax_error
+from agent.up.watch import saves, source_root, syntax_error
 
 WORKER = "worker"
 

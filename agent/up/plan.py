@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from agent.large_pages import with_large_pages
 from agent.livekit.binary import server_command
 from agent.livekit.config import LOOPBACK, loopback_config
 from agent.livekit.keys import server_keys
@@ -14,10 +13,11 @@ from agent.paths import KEEP_CONVERSATIONS
 from agent.ports import Port
 from agent.readiness import UNIX_SCHEME
 from agent.readiness_feed import Feed, livekit_feed, llm_feed, told_by
-from agent.redispatch import Calls
 from agent.settings import ENV_FILE_READ, Settings
 from agent.up import server_lines
 from agent.up.children import Child, OnLine
+from agent.up.large_pages import with_large_pages
+from agent.worker.redispatch import Calls
 
 # Neither Ctrl-C nor a new worker must wait for the end of a conversation.
 DRAIN_SECONDS = 0

@@ -11,12 +11,12 @@ from typing import Any
 
 from livekit.plugins.local.packages import missing_for_voices
 
+from agent.cli.models import needed_models
 from agent.errors import UserError
 from agent.lan.door import Door, find_door
 from agent.lan.notice import notice, qr_code
 from agent.lan.services import open_ports, open_services
 from agent.model_store import model_store
-from agent.models_cli import needed_models
 from agent.paths import forget_conversations
 from agent.ports import check_ports
 from agent.readiness import UNIX_SCHEME, fetch_readiness

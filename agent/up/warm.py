@@ -30,7 +30,7 @@ IMPORTS = (
     "pydantic_settings",
     "typer",
 )
-WORKER_MODULE = "agent.warm_worker"
+WORKER_MODULE = "agent.worker.warm"
 
 
 class Zygote:

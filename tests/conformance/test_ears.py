@@ -7,7 +7,7 @@ import pytest
 from livekit.agents import stt
 from livekit.plugins import local
 
-from agent.ears import Ears, build_stt
+from agent.call.ears import Ears, build_stt
 from agent.settings import Ear, Settings
 from tests.conformance.kit import PluginUnderTest
 from tests.conformance.kit.proxy import FaultProxy

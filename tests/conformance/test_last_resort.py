@@ -10,8 +10,8 @@ from livekit.agents import APIConnectionError, APIConnectOptions, tts
 from livekit.agents.tts import SynthesizedAudio
 from livekit.plugins import local
 
-from agent import last_resort
-from agent.last_resort import LastResort
+from agent.call import last_resort
+from agent.call.last_resort import LastResort
 from tests.support import virtual_time
 from tests.support.engine import run_engine
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.bench.kyutai import measure, measure_overhead
-from agent.cli import app
+from agent.cli.main import app
 from agent.errors import UserError
 from agent.settings import Settings
 from tests.support.moshi.running import Kind, every_server

@@ -20,7 +20,7 @@ from livekit.agents import (
 from livekit.agents.telemetry.loop_monitor import BlockedReport, EventLoopMonitor
 from livekit.plugins import local
 
-from agent.session import guard_against_failures
+from agent.call.session import guard_against_failures
 from agent.settings import Settings
 from tests.conformance.kit import PluginUnderTest, deadlines
 from tests.conformance.kit.bench import Bench

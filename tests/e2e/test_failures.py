@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from agent.phrases import apology
+from agent.call.phrases import apology
 from tests.support.calls import converse
 from tests.support.livekit import RunningLiveKit
 from tests.support.ports import free_port

@@ -15,10 +15,10 @@ from livekit.plugins.local.readyz import Readyz
 from livekit.protocol.agent_dispatch import AgentDispatch
 from pydantic import SecretStr
 
-from agent.redispatch import Calls
 from agent.settings import Settings
 from agent.web import held_calls
 from agent.web.app import create_app
+from agent.worker.redispatch import Calls
 from tests.support.livekit import RunningLiveKit
 from tests.support.ports import free_port
 

@@ -10,7 +10,7 @@ from livekit.protocol.agent_dispatch import AgentDispatch
 
 from agent.errors import UserError
 from agent.livekit.patience import patiently
-from agent.redispatch import Calls
+from agent.worker.redispatch import Calls
 from tests.support.livekit import RunningLiveKit
 from tests.support.ports import free_port
 

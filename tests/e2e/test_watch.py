@@ -89,7 +89,7 @@ async def test_five_saves_in_mid_call_leave_one_agent_that_remembers_and_obeys(
 ) -> None:
     async with on_the_line(dev.page_url, tmp_path) as caller:
         await tell_the_name(caller, say)
-        file = source / "agent" / "assistant.py"
+        file = source / "agent" / "call" / "assistant.py"
         before = file.read_text()
         assert "You are Eloquence, " in before
         for name in ("Adam", "Berta", "Carl", "Dora", "Zelda"):
@@ -136,7 +136,7 @@ import importlib, sys
 for name in sys.argv[1:]:
     importlib.import_module(name)
 before = set(sys.modules)
-import agent.cli, agent.worker
+import agent.cli.main, agent.worker.server
 ours = ("agent", "livekit.plugins.kyutai", "livekit.plugins.local")
 modules = {name for name in sys.modules if name.partition(".")[0] not in sys.stdlib_module_names}
 project = {name for name in modules if f"{name}.".startswith(tuple(f"{each}." for each in ours))}

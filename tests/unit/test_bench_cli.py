@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from agent.bench import corpus, machine
 from agent.bench.run import Plan, run
 from agent.bench.targets import Target
-from agent.cli import app
+from agent.cli.main import app
 from agent.errors import UserError
 from agent.settings import Settings
 

@@ -8,8 +8,8 @@ from agent.bench import corpus, pause_set
 from agent.bench.corpus import RATE
 from agent.bench.pause_judge import Verdict, judge, outcome
 from agent.bench.pause_set import PAUSES, Breath
+from agent.call.turn_taking import Endpointing, delays
 from agent.errors import UserError
-from agent.turn_taking import Endpointing, delays
 from tests.support.calls import write_wav
 from tests.unit.test_bench_voice import tone
 

@@ -24,7 +24,7 @@ from agent.bench.tts_wer import Understood, compare, errors
 from agent.bench.tts_words import Word
 from agent.bench.whisper_small import _modules, _named, convert
 from agent.caller.report import Latency
-from agent.cli import app
+from agent.cli.main import app
 from agent.errors import UserError
 from agent.settings import Settings
 

@@ -10,7 +10,7 @@ from livekit.agents.voice import io
 from livekit.agents.voice.transcription import TranscriptSynchronizer
 from livekit.agents.voice.transcription._speaking_rate import SpeakingRateStream
 
-from agent.captions import spare_rate_estimate
+from agent.call.captions import spare_rate_estimate
 
 pytestmark = pytest.mark.unit
 
@@ -92,7 +92,7 @@ async def test_the_sound_is_not_judged(
 
 
 async def test_the_framework_would_judge_it(estimates: list[int], captions: Captions) -> None:
-    """If this fails, the framework has changed: see whether `agent.captions` is still needed."""
+    """If this fails, the framework has changed: see whether `call.captions` is needed."""
     async with asyncio.timeout(5):
         await captions.words.get()
     assert estimates

@@ -8,10 +8,10 @@ from livekit.plugins.local.errors import engine_error
 from livekit.plugins.local.models.errors import model_error
 from typer.testing import CliRunner
 
-from agent import cli
+from agent.cli import main as cli
+from agent.cli.settings_doc import env_example, markdown_tables
 from agent.errors import UserError
 from agent.settings import Settings
-from agent.settings_doc import env_example, markdown_tables
 
 pytestmark = pytest.mark.unit
 
@@ -31,7 +31,7 @@ def test_every_command_is_listed_and_explains_itself(command: str) -> None:
 
 def test_help_loads_nothing_that_takes_long() -> None:
     code = (
-        "import sys, agent.cli; "
+        "import sys, agent.cli.main; "
         "slow = {'livekit', 'numpy', 'aiohttp', 'pydantic', 'xllamacpp'} & set(sys.modules); "
         "assert not slow, slow"
     )

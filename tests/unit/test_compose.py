@@ -284,7 +284,7 @@ def test_the_development_form_restarts_the_worker_on_what_is_mounted() -> None:
     program, *arguments = worker["command"]
     assert program == "watchfiles"
     command, *watched = (word for word in arguments if not word.startswith("--"))
-    assert command == "python -m agent.dev_worker"
+    assert command == "python -m agent.worker.dev"
     mounted = dict(volume.removesuffix(":ro").split(":") for volume in worker["volumes"])
     assert set(watched) == set(mounted.values())
     assert all((ROOT / folder).is_dir() for folder in mounted)

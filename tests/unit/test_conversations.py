@@ -12,7 +12,7 @@ from livekit import rtc
 from livekit.agents import Agent, AgentSession, CloseEvent, CloseReason, ConversationItemAddedEvent
 from livekit.plugins import local
 
-from agent.conversations import Conversation
+from agent.call.conversations import Conversation
 from agent.paths import KEEP_CONVERSATIONS
 from agent.settings import Settings
 

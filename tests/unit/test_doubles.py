@@ -8,7 +8,7 @@ import pytest
 from livekit import rtc
 from livekit.agents import JobContext
 
-from agent.doubles import give_way
+from agent.call.doubles import give_way
 
 pytestmark = pytest.mark.unit
 

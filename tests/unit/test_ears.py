@@ -6,7 +6,7 @@ import pytest
 from livekit.agents import inference, stt
 from livekit.plugins import deepgram, kyutai, local, openai, silero
 
-from agent.ears import EARS, Ears, build_stt, build_vad
+from agent.call.ears import EARS, Ears, build_stt, build_vad
 from agent.errors import UserError
 from agent.settings import PROFILES, Settings, load
 from tests.conformance.kit.vad import LoudnessVAD

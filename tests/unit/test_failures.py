@@ -9,7 +9,7 @@ import pytest
 from livekit.plugins.local.failures import CATALOGUE, GROUPS, Code, explain
 from livekit.plugins.local.models.errors import PRECEDENCE, Refused, unavailable
 
-from agent.errors_doc import markdown
+from agent.cli.errors_doc import markdown
 
 pytestmark = pytest.mark.unit
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import multiprocessing, os, sys, types
-from agent import job_server
+from agent.worker import job_server
 
 def job(line):
     library = "library" in sys.modules

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.llm_slots import SLOTS, slot_of, take_slot
+from agent.llm.slots import SLOTS, slot_of, take_slot
 from agent.settings import Settings
 
 pytestmark = pytest.mark.unit
 
 _TAKE = (
-    "import sys; from agent.llm_slots import take_slot; from agent.settings import Settings;"
+    "import sys; from agent.llm.slots import take_slot; from agent.settings import Settings;"
     "from pathlib import Path;"
     "settings = Settings().model_copy(update={'cache_dir': Path(sys.argv[1])});"
     "print(take_slot(settings), flush=True); sys.stdin.read()"

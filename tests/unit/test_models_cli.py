@@ -9,9 +9,9 @@ from livekit.plugins.local.models import ModelError, ModelStore, Progress, defau
 from livekit.plugins.local.models.view import View
 from typer.testing import CliRunner
 
-from agent import models_cli
+from agent.cli import models as models_cli
+from agent.cli.models import app, needed_models, plain_lines
 from agent.errors import UserError
-from agent.models_cli import app, needed_models, plain_lines
 from agent.settings import load
 from tests.support.models_origin import Origin, manifest, model, run_origin
 

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from livekit.agents.llm import ChatContext
 
-from agent.prefill import Prefill
+from agent.llm.prefill import Prefill
 from agent.settings import Settings
 from tests.support.ports import free_port
 
@@ -139,7 +139,7 @@ async def test_a_server_that_is_away_does_no_harm() -> None:
 async def test_a_server_that_hangs_does_not_hold_up_the_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("agent.prefill._PATIENCE", 0.05)
+    monkeypatch.setattr("agent.llm.prefill._PATIENCE", 0.05)
     async with prefilling() as (prefill, server):
         prefill.hear("What is the capital")
         await asked(server)

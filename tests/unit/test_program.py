@@ -9,7 +9,7 @@ pytestmark = pytest.mark.unit
 
 SCRIPT = """
 import atexit, sys, threading
-import agent.program as program
+import agent.cli.program as program
 
 if {called}:
     sys.modules["agent.caller.call"] = sys

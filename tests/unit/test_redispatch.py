@@ -14,7 +14,7 @@ from livekit.protocol.room import ListParticipantsResponse, ListRoomsResponse
 
 from agent.livekit import patience
 from agent.livekit.patience import patiently
-from agent.redispatch import Calls
+from agent.worker.redispatch import Calls
 
 pytestmark = pytest.mark.unit
 

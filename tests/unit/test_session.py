@@ -9,9 +9,9 @@ from livekit.agents import APIConnectionError, ErrorEvent, UserStateChangedEvent
 from livekit.agents.llm import LLMError
 from livekit.plugins import local, openai
 
+from agent.call.phrases import apology
+from agent.call.session import build_session, caller_language, guard_against_failures
 from agent.logs import ReadableFormatter
-from agent.phrases import apology
-from agent.session import build_session, caller_language, guard_against_failures
 from agent.settings import Settings
 
 pytestmark = pytest.mark.unit

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.settings_doc import env_example, markdown_tables
 from agent.errors import UserError
 from agent.settings import ENV_FILE_READ, Settings, env_name, load
-from agent.settings_doc import env_example, markdown_tables
 
 pytestmark = pytest.mark.unit
 

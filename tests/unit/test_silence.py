@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 from livekit.agents import AgentSession
 
-from agent.phrases import farewell, still_there
-from agent.silence import SilenceWatch
+from agent.call.phrases import farewell, still_there
+from agent.call.silence import SilenceWatch
 
 pytestmark = pytest.mark.unit
 

@@ -6,10 +6,10 @@ import pytest
 from livekit.agents import stt, tts
 from livekit.plugins import kyutai, local
 
-from agent import speech
-from agent.ears import build_stt
+from agent.call import speech
+from agent.call.ears import build_stt
+from agent.call.speech import build_tts
 from agent.settings import Settings
-from agent.speech import build_tts
 from tests.conformance.kit.vad import LoudnessVAD
 
 pytestmark = pytest.mark.unit

@@ -8,7 +8,7 @@ import pytest
 from livekit import rtc
 from livekit.agents import AgentSession
 
-from agent.trouble import TEXTS, TroubleNotice, clip
+from agent.call.trouble import TEXTS, TroubleNotice, clip
 
 pytestmark = pytest.mark.unit
 

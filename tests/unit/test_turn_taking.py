@@ -6,7 +6,7 @@ from livekit.agents import (
     UserStateChangedEvent,
 )
 
-from agent.turn_taking import Detector, Endpointing, delays, follow_words, hangs
+from agent.call.turn_taking import Detector, Endpointing, delays, follow_words, hangs
 
 pytestmark = pytest.mark.unit
 

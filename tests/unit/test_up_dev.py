@@ -79,7 +79,7 @@ class Development:
 async def development(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Development]:
-    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent" / "call").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(agent.up.dev, "source_root", lambda: tmp_path)
 
@@ -120,7 +120,7 @@ def serves(development: Development, agent_name: str) -> bool:
 async def test_quick_saves_bring_one_new_worker(development: Development) -> None:
     development.ready.clear()
     for number in range(5):
-        development.save("agent/assistant.py", f"x = {number}\n")
+        development.save("agent/call/assistant.py", f"x = {number}\n")
         await development.until(partial(begun, development, number + 1))
     development.ready.set()
     await development.until(lambda: bool(development.taken_over))
@@ -132,10 +132,10 @@ async def test_a_worker_is_a_copy_of_a_zygote_that_is_never_renewed_under_one_th
     development: Development,
 ) -> None:
     development.fails = True
-    development.save("agent/assistant.py", "x = 1\n")
+    development.save("agent/call/assistant.py", "x = 1\n")
     await development.until(lambda: development.begun == 1)
     development.fails = False
-    development.save("agent/assistant.py", "x = 2\n")
+    development.save("agent/call/assistant.py", "x = 2\n")
     await development.until(lambda: development.zygote.renewed > 0)
     assert development.zygote.renewed == len(development.taken_over) == 1
     assert development.taken_over[0].child == development.zygote.worker
@@ -144,13 +144,13 @@ async def test_a_worker_is_a_copy_of_a_zygote_that_is_never_renewed_under_one_th
 async def test_a_broken_file_holds_back_the_others_until_it_is_mended(
     development: Development,
 ) -> None:
-    development.save("agent/assistant.py", "def greet(:\n")
+    development.save("agent/call/assistant.py", "def greet(:\n")
     await development.until(lambda: len(development.complaints) == 1)
     assert "assistant.py, line 1" in development.complaints[0]
-    development.save("agent/session.py", "x = 1\n")
+    development.save("agent/call/session.py", "x = 1\n")
     await development.until(lambda: len(development.complaints) == 2)
     assert development.begun == 0
-    development.save("agent/assistant.py", "def greet(): ...\n")
+    development.save("agent/call/assistant.py", "def greet(): ...\n")
     await development.until(lambda: bool(development.taken_over))
 
 

@@ -13,13 +13,13 @@ import pytest
 from rich.console import Console
 
 from agent.readiness_feed import Feed, told_by
-from agent.redispatch import Calls
 from agent.up.backoff import Backoff
 from agent.up.board import Board
 from agent.up.gates import Report
 from agent.up.plan import Service
 from agent.up.server_lines import quiet
 from agent.up.supervisor import Supervisor
+from agent.worker.redispatch import Calls
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.unit

@@ -11,9 +11,9 @@ import pytest
 from livekit.plugins.local.engine.tts.cloned import cloned_voices
 from typer.testing import CliRunner
 
-from agent import voices_cli
+from agent.cli import voices as voices_cli
+from agent.cli.voices import app
 from agent.errors import UserError
-from agent.voices_cli import app
 from tests.support.engine import SECONDS_PER_WORD, TestEngine, run_engine
 
 pytestmark = pytest.mark.unit

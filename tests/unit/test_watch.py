@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.watch import saves, source_root, syntax_error
+from agent.up.watch import saves, source_root, syntax_error
 
 pytestmark = pytest.mark.unit
 
@@ -75,7 +75,7 @@ async def test_an_editor_that_replaces_the_file_is_noticed(root: Path) -> None:
 
 
 def test_the_source_root_holds_this_package() -> None:
-    assert (source_root() / "agent" / "watch.py").is_file()
+    assert (source_root() / "agent" / "up" / "watch.py").is_file()
 
 
 def test_a_syntax_error_is_one_sentence_with_file_and_line(tmp_path: Path) -> None:

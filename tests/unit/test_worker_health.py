@@ -10,10 +10,10 @@ import pytest
 from livekit.agents import AgentServer
 from pydantic import SecretStr
 
-from agent import worker_health
 from agent.readiness import STANDBY_PORT, Component, Readiness, fetch_readiness
 from agent.settings import Settings
-from agent.worker_health import WorkerHealth
+from agent.worker import health as worker_health
+from agent.worker.health import WorkerHealth
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.unit

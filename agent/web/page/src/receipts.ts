@@ -43,7 +43,7 @@ export class Receipts {
   }
 
   watchAgent(track: RemoteAudioTrack): void {
-    this.#agent.watch(track);
+    this.#agent.up.watch(track);
   }
 
   watchOwn(track: LocalAudioTrack): void {

@@ -21,22 +21,22 @@ from livekit.agents.stt import STTError
 from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins import local, openai
 
-from agent.assistant import Assistant, instructions
-from agent.captions import spare_rate_estimate
-from agent.conversations import Conversation
-from agent.doubles import give_way
-from agent.ears import build_stt, build_vad
-from agent.language_model import open_client, prime
-from agent.last_resort import LastResort
-from agent.llm_slots import slot_of, take_slot
-from agent.phrases import apology, greeting
+from agent.call.assistant import Assistant, instructions
+from agent.call.captions import spare_rate_estimate
+from agent.call.conversations import Conversation
+from agent.call.doubles import give_way
+from agent.call.ears import build_stt, build_vad
+from agent.call.last_resort import LastResort
+from agent.call.phrases import apology, greeting
+from agent.call.silence import SilenceWatch
+from agent.call.speech import build_tts
+from agent.call.trouble import TroubleNotice
+from agent.call.turn_taking import Detector, delays, follow_words
+from agent.llm.client import open_client, prime
+from agent.llm.slots import slot_of, take_slot
 from agent.receipts.budget import budget_of
 from agent.receipts.recorder import Recorder
 from agent.settings import Settings
-from agent.silence import SilenceWatch
-from agent.speech import build_tts
-from agent.trouble import TroubleNotice
-from agent.turn_taking import Detector, delays, follow_words
 
 _log = logging.getLogger(__name__)
 

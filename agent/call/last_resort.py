@@ -1,6 +1,6 @@
 """The rungs below the speech engine: another voice in this process, and the way back up.
 
-Below them there is only the recording of `agent.trouble`.
+Below them there is only the recording of `agent.call.trouble`.
 """
 
 import asyncio

@@ -8,8 +8,8 @@ from livekit import rtc
 from livekit.agents import Agent, FlushSentinel, ModelSettings, stt
 from livekit.agents.llm import ChatChunk, ChatContext, ChatMessage, Tool
 
-from agent.phrases import apology
-from agent.prefill import Prefill
+from agent.call.phrases import apology
+from agent.llm.prefill import Prefill
 from agent.receipts.nodes import Nodes
 from agent.receipts.recorder import Recorder
 from agent.settings import Settings

@@ -11,7 +11,7 @@ import openai.lib.streaming.chat
 import openai.resources.chat.completions  # noqa: F401
 from openai import AsyncOpenAI, OpenAIError
 
-from agent.llm_slots import slot_of
+from agent.llm.slots import slot_of
 from agent.settings import Settings
 
 # A caller may think for a while between two questions; the connection should still be there.

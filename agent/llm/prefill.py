@@ -14,7 +14,7 @@ import aiohttp
 from livekit.agents import AgentSession, UserInputTranscribedEvent
 from livekit.agents.llm import ChatContext
 
-from agent.llm_slots import slot_of
+from agent.llm.slots import slot_of
 from agent.settings import Settings
 
 # Words at the end of an interim transcript change most often.

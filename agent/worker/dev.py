@@ -1,6 +1,6 @@
 """The worker of the development containers, which a file watcher starts anew after every save.
 
-``python -m agent.dev_worker`` runs `eloquence worker` and, once it can take calls, brings the agent
+``python -m agent.worker.dev`` runs `eloquence worker` and, once it can take calls, brings the agent
 back into the calls that the worker before it left behind. It must be the only worker of its agent.
 Outside containers `eloquence dev` does this and more.
 """
@@ -14,8 +14,8 @@ from agent.errors import UserError
 from agent.livekit.config import LOOPBACK
 from agent.paths import KEEP_CONVERSATIONS
 from agent.readiness_feed import first, told_by
-from agent.redispatch import Calls
 from agent.settings import Settings, load
+from agent.worker.redispatch import Calls
 
 
 async def run(settings: Settings) -> int:

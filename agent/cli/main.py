@@ -158,7 +158,7 @@ def engine() -> None:
     """Run the speech engine: recognition and synthesis for all calls."""
     from livekit.plugins.local.packages import engine_requirements
 
-    from agent.requirements import require
+    from agent.cli.requirements import require
     from agent.settings import load
 
     settings = load()
@@ -171,11 +171,12 @@ def engine() -> None:
 @app.command()
 def llm() -> None:
     """Run the embedded language model's server."""
-    from agent import logs, requirements
+    from agent import logs
+    from agent.cli import requirements
     from agent.settings import load
 
     requirements.require(requirements.LLM)
-    from agent.llm_server import run
+    from agent.llm.server import run
 
     settings = load()
     as_json = settings.log_format == "json"
@@ -185,11 +186,11 @@ def llm() -> None:
 @app.command()
 def worker() -> None:
     """Run the worker, which joins calls as the agent."""
-    from agent import requirements
+    from agent.cli import requirements
 
     requirements.require(requirements.CALLS)
     from agent.settings import load
-    from agent.worker import run
+    from agent.worker.server import run
 
     run(load())
 
@@ -223,7 +224,7 @@ def call(context: typer.Context) -> None:
 @app.command(context_settings=_PASS_ON, add_help_option=False)
 def models(context: typer.Context) -> None:
     """Fetch, list, verify, carry and remove the models."""
-    from agent.models_cli import app as group
+    from agent.cli.models import app as group
 
     _pass_on(context, group)
 
@@ -231,7 +232,7 @@ def models(context: typer.Context) -> None:
 @app.command(context_settings=_PASS_ON, add_help_option=False)
 def voices(context: typer.Context) -> None:
     """List the voices, hear one, or add one."""
-    from agent.voices_cli import app as group
+    from agent.cli.voices import app as group
 
     _pass_on(context, group)
 
@@ -241,7 +242,7 @@ def bench(context: typer.Context) -> None:
     """Measure the speech engine on recorded speech."""
     from livekit.plugins.local.packages import ENGINE
 
-    from agent import requirements
+    from agent.cli import requirements
 
     requirements.require([*ENGINE, *requirements.CALLS, *requirements.MEASURING])
     from agent.bench.cli import app as group
@@ -270,7 +271,7 @@ def settings(
     ] = False,
 ) -> None:
     """Print every setting with its meaning and default, in the form of an .env file."""
-    from agent.settings_doc import env_example, markdown_tables
+    from agent.cli.settings_doc import env_example, markdown_tables
 
     typer.echo(markdown_tables() if markdown else env_example(), nl=False)
 
@@ -278,7 +279,7 @@ def settings(
 @app.command()
 def errors() -> None:
     """Print what may go wrong with models, disk and devices, and what to do, as docs/errors.md."""
-    from agent.errors_doc import markdown
+    from agent.cli.errors_doc import markdown
 
     typer.echo(markdown(), nl=False)
 
@@ -287,7 +288,7 @@ def _require_everything(settings: "Settings") -> None:
     """Say in an instant what is not installed; importing the libraries takes seconds."""
     from livekit.plugins.local.packages import engine_requirements
 
-    from agent import requirements
+    from agent.cli import requirements
 
     llm = requirements.LLM if settings.embedded_llm else ()
     needed = [*engine_requirements(settings.stt_model), *llm, *requirements.CALLS]

@@ -111,7 +111,7 @@ def add(
     ] = None,
 ) -> None:
     """Add a voice that is cloned from a sample, with the speaker's consent."""
-    from agent.voice_samples import add_voice
+    from agent.cli.voice_samples import add_voice
 
     settings = load()
     engine = _cloning_engine(settings, engine)

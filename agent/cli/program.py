@@ -6,13 +6,13 @@ import os
 import sys
 from typing import NoReturn
 
-from agent.cli import main
+from agent.cli.main import main
 
 _CALLER = "agent.caller.call"
 
 
 def program() -> None:
-    """Run the command line; see `agent.cli.main`.
+    """Run the command line; see `agent.cli.main.main`.
 
     Where a call was placed, the interpreter is not taken down in order: a thread of LiveKit's
     library that has something to report meanwhile makes the process abort, whatever its status was.

@@ -2,7 +2,9 @@
 
 import sys
 
-from agent import cli, job_server, worker
+from agent.cli import main as cli
+from agent.worker import job_server
+from agent.worker import server as worker
 
 if __name__ == "__main__":
     # The job processes must not see these variables either.

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from livekit.agents import AgentSession, UserStateChangedEvent
 
-from agent.phrases import farewell, still_there
+from agent.call.phrases import farewell, still_there
 
 _log = logging.getLogger(__name__)
 

@@ -11,13 +11,13 @@ from functools import partial
 from livekit.agents import AgentServer, JobContext, JobProcess
 
 from agent import logs
+from agent.call.session import run_call
+from agent.call.speech import preload
 from agent.errors import UserError
-from agent.language_model import connect_once
+from agent.llm.client import connect_once
 from agent.metrics.turns import TurnMetrics, count_receipts
-from agent.session import run_call
 from agent.settings import ENV_FILE_READ, Settings, load
-from agent.speech import preload
-from agent.worker_health import WorkerHealth
+from agent.worker.health import WorkerHealth
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def build_server(
         api_key=settings.livekit_api_key,
         api_secret=secret.get_secret_value(),
         setup_fnc=steps.warm_up,
-        preload_modules=["agent.session"],
+        preload_modules=["agent.call.session"],
         # Idle processes make a call start at once; each holds about 100 MB.
         num_idle_processes=min(2, settings.max_calls),
         load_fnc=load_fnc,

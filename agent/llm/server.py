@@ -26,7 +26,7 @@ from livekit.plugins.local.readiness import Pace, Readiness, arriving
 from livekit.plugins.local.readyz import Readyz
 
 from agent.errors import UserError
-from agent.llm_slots import SLOTS
+from agent.llm.slots import SLOTS
 from agent.model_store import model_store
 from agent.ports import Port, check_ports
 from agent.settings import Settings
