@@ -2,12 +2,12 @@
 
 import typer
 
-from agent.bench.kyutai import bench_kyutai
-from agent.bench.listener import listener
-from agent.bench.pauses import pauses
-from agent.bench.stt import stt
-from agent.bench.tts import tts
-from agent.bench.voice import voice
+from agent.bench.kyutai.command import bench_kyutai
+from agent.bench.pauses.command import pauses
+from agent.bench.stt.command import stt
+from agent.bench.tts.command import tts
+from agent.bench.tts.listener import listener
+from agent.bench.voice.command import voice
 
 app = typer.Typer(
     name="bench",

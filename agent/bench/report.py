@@ -13,7 +13,7 @@ The JSON (`Report.to_json`); times in milliseconds, ``null`` is what was not mea
 - ``megabytes``: memory of ``engine`` and ``baseline``.
 - ``phantoms``, ``long`` (per language), ``calls``: see the modules of these names.
 - ``targets``: list of ``name``, ``measured``, ``limit``, ``met``.
-- ``rows``: one object per clip and system, see `agent.bench.rows.Row`.
+- ``rows``: one object per clip and system, see `agent.bench.stt.rows.Row`.
 """
 
 import json
@@ -21,11 +21,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.bench.calls import Calls
-from agent.bench.long import Long
-from agent.bench.phantoms import Phantoms
-from agent.bench.rows import Row
-from agent.bench.summary import Language, summarize
+from agent.bench.stt.calls import Calls
+from agent.bench.stt.long import Long
+from agent.bench.stt.phantoms import Phantoms
+from agent.bench.stt.rows import Row
+from agent.bench.stt.summary import Language, summarize
 from agent.bench.targets import Target, targets
 from agent.caller.report import Latency
 from agent.errors import UserError

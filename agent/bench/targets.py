@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from agent.bench.calls import Calls
-from agent.bench.long import Long
-from agent.bench.phantoms import Phantoms
-from agent.bench.rows import OURS
-from agent.bench.summary import Language
+from agent.bench.stt.calls import Calls
+from agent.bench.stt.long import Long
+from agent.bench.stt.phantoms import Phantoms
+from agent.bench.stt.rows import OURS
+from agent.bench.stt.summary import Language
 from agent.errors import UserError
 
 _WER_UPPER = {"en": 2.0, "fr": 4.0}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent.bench.kyutai import measure, measure_overhead
+from agent.bench.kyutai.command import measure, measure_overhead
 from agent.cli.main import app
 from agent.errors import UserError
 from agent.settings import Settings

@@ -10,7 +10,7 @@ import pytest
 from livekit.agents import APIError
 from livekit.plugins import kyutai
 
-from agent.bench.kyutai_overhead import watched
+from agent.bench.kyutai.overhead import watched
 from tests.conformance.kit import deadlines, tones
 from tests.conformance.kit.bench import nothing_left, options
 from tests.conformance.kit.proxy import FaultProxy

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from livekit.plugins import local
 
-from agent.bench.listener import find_listener
+from agent.bench.tts.listener import find_listener
 from agent.settings import load
 from tests.conformance.engine_server import EngineServer, engine_server
 from tests.conformance.engine_server.real import DATA_DIR, SPEECH_SERVER

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from agent.bench.report import Report, read
-from agent.bench.rows import BASELINE, NATIVE, OURS, REFERENCE, SYSTEMS
-from agent.bench.run import Plan, run
+from agent.bench.stt.rows import BASELINE, NATIVE, OURS, REFERENCE, SYSTEMS
+from agent.bench.stt.run import Plan, run
 from agent.settings import Settings
 
 pytestmark = pytest.mark.e2e

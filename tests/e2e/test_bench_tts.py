@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.bench.tts_run import Plan, run
+from agent.bench.tts.run import Plan, run
 from agent.settings import Settings
 
 pytestmark = pytest.mark.e2e

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.bench.voice_figures import OURS
-from agent.bench.voice_report import render
-from agent.bench.voice_run import Plan, run
+from agent.bench.voice.figures import OURS
+from agent.bench.voice.report import render
+from agent.bench.voice.run import Plan, run
 from agent.settings import Settings
 from tests.support.stack import Stack
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from agent.bench.corpus import RATE, Clip
-from agent.bench.ours import Ours
-from agent.bench.play import Hearing, Shown
-from agent.bench.scene import Scene
+from agent.bench.stt.ours import Ours
+from agent.bench.stt.play import Hearing, Shown
+from agent.bench.stt.scene import Scene
 from agent.caller.onset import Pcm
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from agent.bench import chat_stream
+from agent.bench.voice import chat_stream
 from tests.support.ports import free_port
 
 _WORDS_PER_SECOND = 20

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from agent.bench import tts_alignment
-from agent.bench.tts_alignment import align
-from agent.bench.tts_corpus import Sentence
+from agent.bench.tts import alignment as tts_alignment
+from agent.bench.tts.alignment import align
+from agent.bench.tts.corpus import Sentence
 
 pytestmark = pytest.mark.unit
 

@@ -4,13 +4,13 @@ from typing import ClassVar
 
 import pytest
 
-from agent.bench import calls
-from agent.bench.calls import CLIPS_PER_CALL, place_calls
 from agent.bench.corpus import Clip
 from agent.bench.engine import Engine
 from agent.bench.machine import Usage
-from agent.bench.play import Hearing
-from agent.bench.scene import Scene
+from agent.bench.stt import calls
+from agent.bench.stt.calls import CLIPS_PER_CALL, place_calls
+from agent.bench.stt.play import Hearing
+from agent.bench.stt.scene import Scene
 from agent.errors import UserError
 from tests.support.bench import FakeOurs, hearing, spoken
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.bench import corpus, machine
-from agent.bench.run import Plan, run
+from agent.bench.stt.run import Plan, run
 from agent.bench.targets import Target
 from agent.cli.main import app
 from agent.errors import UserError
@@ -42,8 +42,8 @@ def test_a_missed_target_fails_the_command(
     async def run(*_: object) -> SimpleNamespace:
         return SimpleNamespace(targets=[Target("flush to final, p95, ms", measured, 350)])
 
-    monkeypatch.setattr("agent.bench.stt.run", run)
-    monkeypatch.setattr("agent.bench.stt.tables.render", lambda _: [])
+    monkeypatch.setattr("agent.bench.stt.command.run", run)
+    monkeypatch.setattr("agent.bench.stt.command.tables.render", lambda _: [])
     result = CliRunner().invoke(app, ["bench", "stt"])
     assert result.exit_code == status
     assert ("377.00, at most 350" in str(result.exception)) == bool(status)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from agent.bench.corpus import NON_SPEECH, RATE, Clip, choose, load_corpus, read_recording
-from agent.bench.scene import LEAD_SECONDS, TAIL_SECONDS, room_tone, stage
+from agent.bench.stt.scene import LEAD_SECONDS, TAIL_SECONDS, room_tone, stage
 from agent.errors import UserError
 
 pytestmark = pytest.mark.unit

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.bench.long import listen_for_long
-from agent.bench.play import Shown
+from agent.bench.stt.long import listen_for_long
+from agent.bench.stt.play import Shown
 from tests.support.bench import FakeOurs, spoken
 
 pytestmark = pytest.mark.unit

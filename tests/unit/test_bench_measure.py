@@ -4,13 +4,13 @@ from typing import ClassVar
 
 import pytest
 
-from agent.bench import measure as module
 from agent.bench.corpus import Clip
 from agent.bench.engine import Engine
 from agent.bench.machine import Usage
-from agent.bench.measure import Measurement, measure
-from agent.bench.play import Hearing
 from agent.bench.report import Report
+from agent.bench.stt import measure as module
+from agent.bench.stt.measure import Measurement, measure
+from agent.bench.stt.play import Hearing
 from tests.support.bench import FakeOurs, hearing, spoken
 
 pytestmark = pytest.mark.unit

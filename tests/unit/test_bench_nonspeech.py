@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from agent.bench.corpus import RATE
-from agent.bench.nonspeech import SECONDS, sounds
+from agent.bench.stt.nonspeech import SECONDS, sounds
 
 pytestmark = pytest.mark.unit
 

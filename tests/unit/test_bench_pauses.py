@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.bench import corpus, pause_set
+from agent.bench import corpus
 from agent.bench.corpus import RATE
-from agent.bench.pause_judge import Verdict, judge, outcome
-from agent.bench.pause_set import PAUSES, Breath
+from agent.bench.pauses import set as pause_set
+from agent.bench.pauses.judge import Verdict, judge, outcome
+from agent.bench.pauses.set import PAUSES, Breath
 from agent.call.turn_taking import Endpointing, delays
 from agent.errors import UserError
 from tests.support.calls import write_wav

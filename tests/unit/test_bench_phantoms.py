@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from agent.bench.corpus import NON_SPEECH, Clip
-from agent.bench.nonspeech import sounds
-from agent.bench.phantoms import listen_for_phantoms
-from agent.bench.play import Shown
+from agent.bench.stt.nonspeech import sounds
+from agent.bench.stt.phantoms import listen_for_phantoms
+from agent.bench.stt.play import Shown
 from tests.support.bench import FakeOurs, spoken
 
 pytestmark = pytest.mark.unit

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from agent.bench import report, tables
-from agent.bench.calls import Calls
-from agent.bench.long import Long
-from agent.bench.phantoms import Phantoms
+from agent.bench import report
 from agent.bench.report import Report
-from agent.bench.rows import BASELINE, NATIVE, OURS, REFERENCE, Row
-from agent.bench.summary import summarize
+from agent.bench.stt import tables
+from agent.bench.stt.calls import Calls
+from agent.bench.stt.long import Long
+from agent.bench.stt.phantoms import Phantoms
+from agent.bench.stt.rows import BASELINE, NATIVE, OURS, REFERENCE, Row
+from agent.bench.stt.summary import summarize
 from agent.caller.report import Latency
 from agent.errors import UserError
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from agent.bench.corpus import Clip
-from agent.bench.play import Hearing, Shown
-from agent.bench.rows import OURS, REFERENCE, Row, judge
-from agent.bench.scene import Scene
+from agent.bench.stt.play import Hearing, Shown
+from agent.bench.stt.rows import OURS, REFERENCE, Row, judge
+from agent.bench.stt.scene import Scene
 
 pytestmark = pytest.mark.unit
 

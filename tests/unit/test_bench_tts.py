@@ -10,19 +10,19 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from agent.bench import tts_words
 from agent.bench.engine import Engine
-from agent.bench.listener import find_listener
 from agent.bench.machine import Usage
-from agent.bench.tts import _voices
-from agent.bench.tts_corpus import REPLIES, Sentence, check, sentences, timed
-from agent.bench.tts_figures import Crowd, Figures, Soak
-from agent.bench.tts_measure import measure_crowd, measure_soak, measure_speed
-from agent.bench.tts_report import Report, render
-from agent.bench.tts_speech import Chunk, Speaker, Speech, gaps
-from agent.bench.tts_wer import Understood, compare, errors
-from agent.bench.tts_words import Word
-from agent.bench.whisper_small import _modules, _named, convert
+from agent.bench.tts import words as tts_words
+from agent.bench.tts.command import _voices
+from agent.bench.tts.corpus import REPLIES, Sentence, check, sentences, timed
+from agent.bench.tts.figures import Crowd, Figures, Soak
+from agent.bench.tts.listener import find_listener
+from agent.bench.tts.measure import measure_crowd, measure_soak, measure_speed
+from agent.bench.tts.report import Report, render
+from agent.bench.tts.speech import Chunk, Speaker, Speech, gaps
+from agent.bench.tts.wer import Understood, compare, errors
+from agent.bench.tts.whisper_small import _modules, _named, convert
+from agent.bench.tts.words import Word
 from agent.caller.report import Latency
 from agent.cli.main import app
 from agent.errors import UserError
@@ -191,7 +191,7 @@ async def test_the_speed_of_a_voice_is_measured() -> None:
 
 
 async def test_calls_are_compared_with_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.bench.tts_measure._STAGGER_SECONDS", 0.0)
+    monkeypatch.setattr("agent.bench.tts.measure._STAGGER_SECONDS", 0.0)
     engine = FakeEngine("unix:/nowhere", None)
     crowd = await measure_crowd(engine, [FakeSpeaker(0.1), FakeSpeaker(0.5)], pace=1000.0)
     assert crowd.waits_ms == pytest.approx([100, 500])
@@ -224,7 +224,7 @@ def test_a_missed_target_fails_the_command_and_is_named(monkeypatch: pytest.Monk
     async def run(*_: object) -> Report:
         return report
 
-    monkeypatch.setattr("agent.bench.tts.run", run)
+    monkeypatch.setattr("agent.bench.tts.command.run", run)
     result = CliRunner().invoke(app, ["bench", "tts"])
     assert "memory grown" in result.output
     assert result.exit_code == 1

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 import pytest
 from livekit.agents.vad import VADEvent, VADEventType
 
-from agent.bench import turn_end
-from agent.bench.turn_end import TurnEnd
+from agent.bench.stt import turn_end
+from agent.bench.stt.turn_end import TurnEnd
 
 pytestmark = pytest.mark.unit
 

@@ -8,10 +8,10 @@ import pytest
 from livekit import rtc
 
 from agent.bench.bootstrap import ratio_of_medians
-from agent.bench.voice_figures import BARE, OURS, Costs, System, VoiceTurn, compare
-from agent.bench.voice_report import Report, render
-from agent.bench.voice_run import turns_of
-from agent.bench.voice_script import Line, join, take_clips
+from agent.bench.voice.figures import BARE, OURS, Costs, System, VoiceTurn, compare
+from agent.bench.voice.report import Report, render
+from agent.bench.voice.run import turns_of
+from agent.bench.voice.script import Line, join, take_clips
 from agent.caller.onset import OnsetConfig, find_speech, frame_levels
 from agent.caller.report import CallReport, Turn
 from agent.caller.script import load_script
@@ -141,7 +141,7 @@ def test_turns_that_a_broken_call_did_not_come_to_are_missed() -> None:
 
 
 def test_every_language_has_questions_with_and_without_pauses() -> None:
-    text = resources.files("agent.bench").joinpath("voice_questions.toml").read_text("utf-8")
+    text = resources.files("agent.bench.voice").joinpath("questions.toml").read_text("utf-8")
     questions = tomllib.loads(text)
     assert questions.keys() == {"en", "fr"}
     for lines in questions.values():

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.bench.voice_check import check
-from agent.bench.voice_figures import BARE, OURS, System
-from agent.bench.voice_report import Report
+from agent.bench.voice.check import check
+from agent.bench.voice.figures import BARE, OURS, System
+from agent.bench.voice.report import Report
 from agent.errors import UserError
 from tests.unit.test_bench_voice import turn
 

@@ -7,13 +7,14 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from openai import AsyncOpenAI
 
-from agent.bench import replay_llm, voice_page
 from agent.bench.processes import service_name
-from agent.bench.replay_llm import application, replies
-from agent.bench.voice_capacity import MOST_CALLS, Capacity, raise_calls
-from agent.bench.voice_figures import BARE, OURS, System
-from agent.bench.voice_report import Report, render
-from agent.bench.voice_script import questions
+from agent.bench.voice import page as voice_page
+from agent.bench.voice import replay_llm
+from agent.bench.voice.capacity import MOST_CALLS, Capacity, raise_calls
+from agent.bench.voice.figures import BARE, OURS, System
+from agent.bench.voice.replay_llm import application, replies
+from agent.bench.voice.report import Report, render
+from agent.bench.voice.script import questions
 from agent.errors import UserError
 from agent.receipts.receipt import Receipt, Stage
 from tests.unit.test_bench_voice import ABOUT, turn
@@ -130,8 +131,8 @@ def test_the_page_shows_every_turn_and_needs_nothing_from_elsewhere(tmp_path: Pa
     ("argv", "name"),
     [
         (["/usr/bin/python", "-m", "agent", "engine"], "engine"),
-        (["/usr/bin/python", "-m", "agent.bench.bare"], "bare"),
-        (["/usr/bin/python", "-m", "agent.bench.replay_llm", "8000", "en"], "replay_llm"),
+        (["/usr/bin/python", "-m", "agent.bench.voice.bare"], "bare"),
+        (["/usr/bin/python", "-m", "agent.bench.voice.replay_llm", "8000", "en"], "replay_llm"),
         (["/opt/livekit-server", "--dev"], "livekit-server"),
         ([], ""),
     ],

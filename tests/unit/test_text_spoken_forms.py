@@ -7,7 +7,7 @@ from livekit.plugins.local.engine.text.speakable import speakable
 
 pytestmark = pytest.mark.unit
 
-SENTENCES = Path(__file__).parents[2] / "agent" / "bench" / "tts_sentences.toml"
+SENTENCES = Path(__file__).parents[2] / "agent" / "bench" / "tts" / "sentences.toml"
 
 
 @pytest.mark.parametrize(

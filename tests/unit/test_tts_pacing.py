@@ -12,8 +12,8 @@ from livekit.plugins.local.engine.pacing import OVERHEAD, Script, head_start
 from livekit.plugins.local.engine.text.segmenter import Segmenter
 from livekit.plugins.local.protocol import TTS_SAMPLE_RATE, TtsStart
 
-from agent.bench.tts_corpus import REPLIES
-from agent.bench.tts_speech import Chunk, gaps
+from agent.bench.tts.corpus import REPLIES
+from agent.bench.tts.speech import Chunk, gaps
 from tests.support import virtual_time
 
 pytestmark = pytest.mark.unit

@@ -1,0 +1,1 @@
+"""`eloquence bench kyutai`: what our plugin takes of a server's time."""

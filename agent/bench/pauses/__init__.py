@@ -1,0 +1,1 @@
+"""`eloquence bench pauses`: pauses in mid-sentence, and what ends a turn."""

@@ -1,0 +1,1 @@
+"""`eloquence bench stt`: recorded speech, beside the framework's own way of hearing."""

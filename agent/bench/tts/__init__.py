@@ -1,0 +1,1 @@
+"""`eloquence bench tts`: first audio, gaps, intelligibility, times of words."""

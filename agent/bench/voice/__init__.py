@@ -1,0 +1,1 @@
+"""`eloquence bench voice`: whole calls, beside a bare agent."""
