@@ -15,6 +15,10 @@ _RETRY_SECONDS = 0.5
 _TIMEOUT = 5.0
 # The pause after which both detectors of speech take it to have ended.
 _SILENCE_SECONDS = 0.25
+# What recognisers, both detectors of speech and the turn detector work with; each of them would
+# resample anything else for itself.
+_RATE = 16_000
+_RATES = {"kyutai": 24_000}
 # Deepgram's name for a caller who may speak any of several languages.
 _SEVERAL_LANGUAGES = "multi"
 
@@ -98,6 +102,11 @@ def build_stt(settings: Settings, language: str, voice_activity: vad.VAD) -> stt
         max_retry_per_stt=_RETRIES,
         retry_interval=_RETRY_SECONDS,
     )
+
+
+def sample_rate(settings: Settings) -> int:
+    """Return the rate, in Hz, at which to take a caller's sound, so that it is resampled once."""
+    return _RATES.get(settings.ears[0], _RATE)
 
 
 def build_vad(settings: Settings) -> vad.VAD:

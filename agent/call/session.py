@@ -25,7 +25,7 @@ from agent.call.assistant import Assistant, instructions
 from agent.call.captions import spare_rate_estimate
 from agent.call.conversations import Conversation
 from agent.call.doubles import give_way
-from agent.call.ears import build_stt, build_vad
+from agent.call.ears import build_stt, build_vad, sample_rate
 from agent.call.last_resort import LastResort
 from agent.call.phrases import apology, greeting
 from agent.call.silence import SilenceWatch
@@ -86,7 +86,9 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
         assistant,
         room=ctx.room,
         room_options=room_io.RoomOptions(
-            audio_input=room_io.AudioInputOptions(frame_size_ms=_FRAME_MS)
+            audio_input=room_io.AudioInputOptions(
+                sample_rate=sample_rate(settings), frame_size_ms=_FRAME_MS
+            )
         ),
         record=False,
         # A participant could otherwise read the conversation and drive the session.

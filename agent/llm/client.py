@@ -8,7 +8,9 @@ import httpx2
 
 # The library imports these when it is first asked for an answer, which then holds up the call.
 import openai.lib.streaming.chat
-import openai.resources.chat.completions  # noqa: F401
+import openai.pagination
+import openai.resources.chat.chat
+import openai.resources.chat.completions.completions  # noqa: F401
 from openai import AsyncOpenAI, OpenAIError
 
 from agent.llm.slots import slot_of

@@ -5,6 +5,9 @@ some windows late or early. What was loud last before it said so is known to 10 
 """
 
 from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 from statistics import median
 
 import numpy as np
@@ -20,17 +23,33 @@ _SILENT_FRAMES = 12
 _ABOVE_SILENCE_DB = 8.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """Mono audio in s16le, whose last sample arrived at ``at``."""
+
+    at: float
+    pcm: bytes
+    rate: int
+
+    def levels(self) -> Iterator[tuple[float, float]]:
+        """Yield when each 10 ms of it had arrived, and their level in dBFS."""
+        levels = frame_levels(np.frombuffer(self.pcm, np.int16), self.rate // 100)
+        for left, level in zip(range(len(levels) - 1, -1, -1), levels, strict=True):
+            yield self.at - left * FRAME, float(level)
+
+
 class SpeechEnd:
     """Listens to a call on the agent's side; times are seconds of the caller's choice of clock."""
 
     def __init__(self) -> None:
-        self._levels: deque[tuple[float, float]] = deque(maxlen=round(_KEPT_SECONDS / FRAME))
+        # Looked at once a turn; to do so whenever a frame comes took a tenth of a call's time.
+        self._sounds: deque[_Sound] = deque()
 
     def hear(self, frame: rtc.AudioFrame, at: float) -> None:
         """Take mono audio that arrived, with its last sample, at ``at``."""
-        levels = frame_levels(np.frombuffer(frame.data, np.int16), frame.sample_rate // 100)
-        for index, level in enumerate(levels):
-            self._levels.append((at - (len(levels) - 1 - index) * FRAME, float(level)))
+        self._sounds.append(_Sound(at, bytes(frame.data), frame.sample_rate))
+        while self._sounds[0].at < at - _KEPT_SECONDS:
+            self._sounds.popleft()
 
     def before(self, at: float) -> float | None:
         """Return when speech ended that voice activity detection says, at ``at``, is over.
@@ -38,7 +57,8 @@ class SpeechEnd:
         Returns:
             When its last loud 10 ms had arrived; None if nothing stands out from the silence since.
         """
-        heard = [each for each in self._levels if each[0] <= at]
+        every = chain.from_iterable(sound.levels() for sound in self._sounds)
+        heard = [each for each in every if each[0] <= at]
         if len(heard) < _SILENT_FRAMES:
             return None
         silence = median(level for _, level in heard[-_SILENT_FRAMES:])

@@ -6,7 +6,7 @@ import pytest
 from livekit.agents import inference, stt
 from livekit.plugins import deepgram, kyutai, local, openai, silero
 
-from agent.call.ears import EARS, Ears, build_stt, build_vad
+from agent.call.ears import EARS, Ears, build_stt, build_vad, sample_rate
 from agent.errors import UserError
 from agent.settings import PROFILES, Settings, load
 from tests.conformance.kit.vad import LoudnessVAD
@@ -47,6 +47,16 @@ async def test_kyutais_model_may_hear_elsewhere_than_it_speaks() -> None:
 async def test_the_engine_stands_in_for_what_is_elsewhere(name: str, kind: type) -> None:
     assert members(ear(stt=name)) == [kind, local.STT]
     assert type(ear(stt=name, stt_fallback=name)) is kind
+
+
+@pytest.mark.parametrize(("name", "rate"), [("local", 16_000), ("kyutai", 24_000)])
+async def test_sound_is_taken_at_the_rate_of_the_first_recogniser(name: str, rate: int) -> None:
+    settings = Settings.model_validate({**ELSEWHERE, "stt": name})
+    assert sample_rate(settings) == rate
+    (first, *_) = getattr(ear(stt=name), "_stt_instances", [ear(stt=name)])
+    stream = first.stream()
+    assert stream._needed_sr in (None, rate)
+    await stream.aclose()
 
 
 async def test_stand_ins_come_in_the_order_of_the_settings() -> None:
