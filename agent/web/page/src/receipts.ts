@@ -43,7 +43,7 @@ export class Receipts {
   }
 
   watchAgent(track: RemoteAudioTrack): void {
-    this.#agent.up.watch(track);
+    this.#agent.watch(track);
   }
 
   watchOwn(track: LocalAudioTrack): void {
