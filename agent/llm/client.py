@@ -64,7 +64,7 @@ def open_client(settings: Settings, *, timeout: float) -> AsyncOpenAI:
         max_retries=0,
         timeout=timeout,
         http_client=httpx2.AsyncClient(
-            verify=_certificates(),
+            verify=certificates(),
             timeout=timeout,
             follow_redirects=True,
             limits=httpx2.Limits(keepalive_expiry=_KEEP_SECONDS),
@@ -73,6 +73,6 @@ def open_client(settings: Settings, *, timeout: float) -> AsyncOpenAI:
 
 
 @cache
-def _certificates() -> ssl.SSLContext:
+def certificates() -> ssl.SSLContext:
     """Return what servers are known by. To read it takes a tenth of a second: once a process."""
     return httpx2.create_ssl_context()

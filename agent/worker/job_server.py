@@ -12,14 +12,17 @@ from collections.abc import Sequence
 from multiprocessing import forkserver, resource_tracker, util
 from typing import Any
 
-# What the framework has its fork server do last.
-_LAST_IMPORTS = ("livekit.agents.ipc._preload", "livekit.agents.ipc._preload_freeze")
+PRELOAD = "agent.worker.preload"
+"""The module that does once what job processes would do one by one."""
+
+# Then what the framework has its fork server do last.
+_IMPORTS = (PRELOAD, "livekit.agents.ipc._preload", "livekit.agents.ipc._preload_freeze")
 
 
-def fork(imports: Sequence[str] = _LAST_IMPORTS) -> None:
+def fork(imports: Sequence[str] = _IMPORTS) -> None:
     """Make a copy of this process the fork server of ``multiprocessing``.
 
-    Call this when everything is imported, and before there is a thread or an event loop.
+    Call this when everything is imported, and before there is a thread, an event loop or a log.
 
     Args:
         imports: What the server imports all the same.

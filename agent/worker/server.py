@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from agent.errors import UserError
 from agent.llm.client import connect_once
 from agent.metrics.turns import TurnMetrics, count_receipts
 from agent.settings import ENV_FILE_READ, Settings, load
+from agent.worker import job_server
 from agent.worker.health import WorkerHealth
 
 _log = logging.getLogger(__name__)
@@ -65,13 +67,15 @@ def run(settings: Settings, steps: JobSteps = JobSteps()) -> None:
     Raises:
         UserError: LiveKit is not configured, refuses the key, or cannot be reached for minutes.
     """
-    logs.setup(settings, "worker")
-    ignore_hosted_services()
+    _ignore_hosted_services()
     os.environ[ENV_FILE_READ] = "1"  # for the processes of the calls
+    if sys.platform.startswith("linux"):  # elsewhere, libraries do not survive a fork
+        job_server.fork()
+    logs.setup(settings, "worker")
     asyncio.run(_serve(settings, steps))
 
 
-def ignore_hosted_services() -> None:
+def _ignore_hosted_services() -> None:
     """Forget the variables that would lead the framework to hosted services."""
     for name in _CLOUD_VARIABLES:
         os.environ.pop(name, None)
@@ -96,7 +100,7 @@ def build_server(
         api_key=settings.livekit_api_key,
         api_secret=secret.get_secret_value(),
         setup_fnc=steps.warm_up,
-        preload_modules=["agent.call.session"],
+        preload_modules=[job_server.PRELOAD],
         # Idle processes make a call start at once; each holds about 100 MB.
         num_idle_processes=min(2, settings.max_calls),
         load_fnc=load_fnc,

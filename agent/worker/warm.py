@@ -3,12 +3,7 @@
 import sys
 
 from agent.cli import main as cli
-from agent.worker import job_server
-from agent.worker import server as worker
 
 if __name__ == "__main__":
-    # The job processes must not see these variables either.
-    worker.ignore_hosted_services()
-    job_server.fork()
     sys.argv = ["eloquence", "worker"]
     cli.main()

@@ -11,7 +11,7 @@ from agent.call.phrases import apology
 from tests.support.calls import converse
 from tests.support.livekit import RunningLiveKit
 from tests.support.ports import free_port
-from tests.support.stack import Stack
+from tests.support.stack import Stack, stack_environment
 from tests.support.worker import run_worker
 
 pytestmark = pytest.mark.e2e
@@ -19,21 +19,22 @@ pytestmark = pytest.mark.e2e
 Say = Callable[[str, str], np.ndarray]
 
 
-def environment(livekit: RunningLiveKit, stack: Stack) -> dict[str, str]:
+def environment(livekit: RunningLiveKit, folder: Path) -> dict[str, str]:
     return {
-        **stack.env,
+        **stack_environment(folder),
         "LIVEKIT_URL": livekit.url,
         "LIVEKIT_API_KEY": livekit.api_key,
         "LIVEKIT_API_SECRET": livekit.api_secret,
     }
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("name", ["LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"])
 async def test_a_refused_key_ends_the_worker_with_one_sentence(
-    livekit: RunningLiveKit, stack: Stack, tmp_path: Path, name: str
+    livekit: RunningLiveKit, tmp_path: Path, name: str
 ) -> None:
     wrong = {name: "0123456789012345678901234567890123456789"}
-    async with run_worker(tmp_path, environment(livekit, stack), **wrong) as worker:
+    async with run_worker(tmp_path, environment(livekit, tmp_path), **wrong) as worker:
         assert await worker.exits() == 1
         last = worker.output.splitlines()[-1]
         assert "LIVEKIT_API_KEY and LIVEKIT_API_SECRET" in last
@@ -41,11 +42,12 @@ async def test_a_refused_key_ends_the_worker_with_one_sentence(
         assert "0123456789" not in worker.output
 
 
+@pytest.mark.waits
 async def test_a_server_that_is_not_there_is_named_and_waited_for(
-    livekit: RunningLiveKit, stack: Stack, tmp_path: Path
+    livekit: RunningLiveKit, tmp_path: Path
 ) -> None:
     url = f"ws://127.0.0.1:{free_port()}"
-    async with run_worker(tmp_path, environment(livekit, stack), LIVEKIT_URL=url) as worker:
+    async with run_worker(tmp_path, environment(livekit, tmp_path), LIVEKIT_URL=url) as worker:
         assert url in await worker.prints(f"LIVEKIT_URL={url} cannot be reached")
         await worker.prints("retrying in")
 
