@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from livekit.agents import AgentServer, JobContext, JobProcess
+from livekit.agents.utils import http_context
 
 from agent import logs
 from agent.call.session import run_call
@@ -70,6 +71,8 @@ def run(settings: Settings, steps: JobSteps = JobSteps()) -> None:
     _ignore_hosted_services()
     os.environ[ENV_FILE_READ] = "1"  # for the processes of the calls
     if sys.platform.startswith("linux"):  # elsewhere, libraries do not survive a fork
+        # A copy has the environment of now; the framework would see to this only later.
+        http_context._set_default_cert_env()
         job_server.fork()
     logs.setup(settings, "worker")
     asyncio.run(_serve(settings, steps))
