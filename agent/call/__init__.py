@@ -1,1 +1,1 @@
-"""One call: what hears, thinks and speaks in it. All of it runs in a job process."""
+"""One call: what hears, thinks and speaks in it, in a job process; the engine reads `phrases`."""
