@@ -143,8 +143,8 @@ def _one_call(room: str) -> Iterator[None]:
         if error.status != UNAVAILABLE:
             raise
         _log.warning(
-            "The LiveKit server does not answer for one call; if its agent stays silent, the caller "
-            "has to call again",
+            "The LiveKit server does not answer for one call; if its agent stays silent, the "
+            "caller has to call again",
             extra={"lk.pii.room": room},
         )
 
