@@ -8,7 +8,9 @@ from livekit import rtc
 from livekit.agents import Agent, FlushSentinel, ModelSettings, stt
 from livekit.agents.llm import ChatChunk, ChatContext, ChatMessage, Tool
 
+from agent.call.last_words import LastWords
 from agent.call.phrases import apology
+from agent.llm.llama import LlamaServer
 from agent.llm.prefill import Prefill
 from agent.receipts.nodes import Nodes
 from agent.receipts.recorder import Recorder
@@ -33,6 +35,7 @@ class Assistant(Agent):
 
     Attributes:
         prefill: Has the language model's server read what is being said.
+        last_words: How complete what was said is.
     """
 
     def __init__(
@@ -53,7 +56,8 @@ class Assistant(Agent):
         super().__init__(instructions=instructions(settings))
         self._settings = settings
         self._language = language
-        self.prefill = Prefill(settings, lambda: self.chat_ctx, slot)
+        self.prefill = Prefill(LlamaServer(settings, slot), lambda: self.chat_ctx)
+        self.last_words = LastWords(self.prefill.judge if settings.embedded_llm else None)
         self._recorder = recorder
         self._nodes = Nodes(recorder.observer)
 
@@ -65,8 +69,13 @@ class Assistant(Agent):
         async with aclosing(Agent.default.stt_node(self, heard, model_settings)) as events:
             async for event in events:
                 self._nodes.transcribed(event)
-                if event.type in _UNDERSTOOD and any(each.text for each in event.alternatives):
+                if (
+                    event.type in _UNDERSTOOD
+                    and (alternatives := event.alternatives)
+                    and alternatives[0].text
+                ):
                     self._give_way()
+                    await self.last_words.take(event)
                 yield event
 
     def _give_way(self) -> None:
@@ -81,6 +90,7 @@ class Assistant(Agent):
 
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
         """Note that the turn is over."""
+        self.last_words.turn_over()
         self._recorder.turn_decided(new_message)
 
     async def llm_node(

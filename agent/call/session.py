@@ -21,19 +21,21 @@ from livekit.agents.stt import STTError
 from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins import local, openai
 
-from agent.call.assistant import Assistant, instructions
+from agent.call.assistant import Assistant
 from agent.call.captions import spare_rate_estimate
 from agent.call.conversations import Conversation
 from agent.call.doubles import give_way
 from agent.call.ears import build_stt, build_vad, sample_rate
 from agent.call.last_resort import LastResort
+from agent.call.last_words import LastWords
 from agent.call.phrases import apology, greeting
 from agent.call.silence import SilenceWatch
 from agent.call.speech import build_tts
 from agent.call.trouble import TroubleNotice
 from agent.call.turn_taking import Detector, delays, follow_words
-from agent.llm.client import open_client, prime
+from agent.llm.client import open_client
 from agent.llm.slots import slot_of, take_slot
+from agent.llm.vllm import VllmJudge
 from agent.receipts.budget import budget_of
 from agent.receipts.recorder import Recorder
 from agent.settings import Settings
@@ -61,15 +63,19 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
     slot = take_slot(settings) if settings.embedded_llm else None
     session = build_session(settings, last_resort.tts, language=language, slot=slot)
     follow_language(session, voice, settings)
-    follow_words(session, language)
     guard_against_failures(session, voice, settings)
     recorder = Recorder(budget_of(settings), lambda: voice.language)
     ctx.add_shutdown_callback(recorder.aclose)
     voice.on("clause_started", recorder.observer.clause)
     assistant = Assistant(settings, lambda: voice.language, recorder, slot)
+    follow_words(session, language, lambda: assistant.last_words.completeness)
     if settings.embedded_llm:
         assistant.prefill.follow(session)
         ctx.add_shutdown_callback(assistant.prefill.aclose)
+    else:
+        judge = VllmJudge(settings, lambda: assistant.chat_ctx)
+        assistant.last_words = LastWords(judge.judge)
+        ctx.add_shutdown_callback(judge.aclose)
     conversation = Conversation(settings, ctx.job.room.name)
     goes_on = await conversation.restore(assistant, voice)
     conversation.follow(session, assistant, ctx.room, voice)
@@ -97,13 +103,13 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
     if give_way(ctx):
         return
     recorder.follow(session, ctx.room)
-    if goes_on:  # the caller has been greeted already
-        return
-    words = greeting(settings, language)
-    session.say(words)
+    # A caller who was cut off has been greeted already.
+    words = "" if goes_on else greeting(settings, language)
+    if words:
+        session.say(words)
     if settings.embedded_llm:
         # While the greeting is heard; the caller's first question then costs only itself.
-        await prime(settings, instructions(settings), words, slot)
+        assistant.prefill.read_ahead(words)
 
 
 def build_session(

@@ -1,15 +1,16 @@
 """When a caller is taken to be done: by the sound of a pause, and by the words before it.
 
-The turn detector says of each pause whether it sounds like an end. If so the turn ends when the
-pause has lasted ``min_delay``, else when it has lasted ``max_delay``. The answer is written
-meanwhile and its first clause is spoken, so that a delay up to what that takes costs nothing.
-Words after which nobody stops (an article, "and", a comma) ask for more patience, whatever it
-sounds like, and so does a long utterance to which the recogniser gave no full stop; they are known
-once the transcript is, which the framework waits for.
+The answer is written while the caller pauses, and its first clause is spoken, so that a wait up to
+what that takes costs nothing. How long to wait is told best by whether the words are complete, as
+the language model sees it (`agent.llm.completeness`). Where it cannot tell, the turn detector says
+of each pause whether it sounds like an end: if so the turn ends when the pause has lasted
+``min_delay``, else when it has lasted ``max_delay``. Words after which nobody stops (an article,
+"and", a comma) ask for more patience in any case, and so does a long utterance to which the
+recogniser gave no full stop. Words are known once the transcript is, which the framework waits for.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from livekit.agents import (
@@ -50,6 +51,11 @@ _THRESHOLDS: dict[LanguageCode | str, float] = {"fr": 0.36}
 _HANGING = Endpointing(1.3, 1.8)
 """After words that ask for more."""
 
+# From so complete on, in falling order: the wait.
+_BY_COMPLETENESS = ((0.5, 0.5), (0.1, 0.9), (0.0, 1.2))
+# "Yes" and "Why" begin more sentences than they are.
+_TOO_FEW_WORDS = 2
+
 _Words = Mapping[str, frozenset[str]]
 
 
@@ -88,16 +94,27 @@ class Detector(inference.TurnDetector):
         """Do not warn in each call of what is meant; the hosted service would have its own."""
 
 
-def delays(language: str, text: str = "", *, punctuated: bool = False) -> Endpointing:
+def delays(
+    language: str,
+    text: str = "",
+    *,
+    punctuated: bool = False,
+    completeness: float | None = None,
+) -> Endpointing:
     """Return how long to wait in a pause.
 
     Args:
         language: Two-letter code of what is spoken.
         text: What has been said, as far as it is known.
         punctuated: Whether the recogniser ends sentences with a full stop.
+        completeness: How likely a sentence ends here, in [0, 1]; None if that is not known.
     """
     if hangs(language, text, punctuated=punctuated):
         return _HANGING
+    few = has_full_stop(text) and len(text.split()) <= _TOO_FEW_WORDS
+    if completeness is not None and not few:
+        wait = next(wait for least, wait in _BY_COMPLETENESS if completeness >= least)
+        return Endpointing(wait, wait)
     return _DELAYS.get(language, _OTHER_DELAYS)
 
 
@@ -122,8 +139,16 @@ def has_full_stop(text: str) -> bool:
     return bool(_FULL_STOP.search(text))
 
 
-def follow_words(session: AgentSession[None], language: str) -> None:
-    """Let what a session hears decide how long it waits; the session begins in ``language``."""
+def follow_words(
+    session: AgentSession[None], language: str, completeness: Callable[[], float | None]
+) -> None:
+    """Let what a session hears decide how long it waits.
+
+    Args:
+        session: The session.
+        language: What is spoken at first.
+        completeness: Tells how complete the last words are; see `delays`.
+    """
     spoken, punctuated = language, False
 
     @session.on("user_state_changed")
@@ -138,5 +163,7 @@ def follow_words(session: AgentSession[None], language: str) -> None:
             spoken = event.language.language if event.language else spoken
             # Not every recogniser does: what it has done once in this call it can.
             punctuated = punctuated or has_full_stop(event.transcript)
-            chosen = delays(spoken, event.transcript, punctuated=punctuated)
+            chosen = delays(
+                spoken, event.transcript, punctuated=punctuated, completeness=completeness()
+            )
             session.update_options(endpointing_opts=chosen.options())

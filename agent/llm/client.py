@@ -13,7 +13,6 @@ import openai.resources.chat.chat
 import openai.resources.chat.completions.completions  # noqa: F401
 from openai import AsyncOpenAI, OpenAIError
 
-from agent.llm.slots import slot_of
 from agent.settings import Settings
 
 # A caller may think for a while between two questions; the connection should still be there.
@@ -27,28 +26,6 @@ async def connect_once(settings: Settings) -> None:
     with suppress(OpenAIError):
         async with open_client(settings, timeout=5.0) as client:
             await client.models.with_raw_response.list()
-
-
-async def prime(settings: Settings, instructions: str, greeting: str, slot: int | None) -> None:
-    """Let the server read the beginning of a conversation, so that its prompt cache holds it.
-
-    Args:
-        settings: The settings.
-        instructions: The system prompt.
-        greeting: What the agent said first.
-        slot: The call's slot of the server.
-    """
-    with suppress(OpenAIError):
-        async with open_client(settings, timeout=settings.llm_timeout) as client:
-            await client.chat.completions.with_raw_response.create(
-                model=settings.llm_model,
-                messages=[
-                    {"role": "system", "content": instructions},
-                    {"role": "assistant", "content": greeting},
-                ],
-                max_completion_tokens=1,
-                extra_body=slot_of(slot),
-            )
 
 
 def open_client(settings: Settings, *, timeout: float) -> AsyncOpenAI:

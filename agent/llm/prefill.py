@@ -1,8 +1,8 @@
 """The language model's server reads what a caller says while it is still being said.
 
 Reading the prompt is half of what a caller waits for on a CPU. llama.cpp keeps what it has read of
-a conversation, so that each request costs only what is new: a part of the question that was read
-during the question costs nothing after it.
+a conversation, so that each request costs only what is new: what was read before the question, and
+a part of it that was read during it, costs nothing after it.
 """
 
 import asyncio
@@ -11,18 +11,27 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
-from livekit.agents import AgentSession, UserInputTranscribedEvent
-from livekit.agents.llm import ChatContext
+from livekit.agents import (
+    AgentSession,
+    ConversationItemAddedEvent,
+    UserInputTranscribedEvent,
+)
+from livekit.agents.llm import ChatContext, ChatMessage
 
-from agent.llm.slots import slot_of
-from agent.settings import Settings
+from agent.llm.completeness import completeness, without_end
+from agent.llm.llama import LlamaServer
 
 # Words at the end of an interim transcript change most often.
 _UNSURE_WORDS = 1
 _WORDS_AT_ONCE = 3
 # To read a few words takes tens of milliseconds; an answer waits no longer for it than this.
 _PATIENCE = 1.0
-_TIMEOUT = aiohttp.ClientTimeout(total=5.0)
+# The answer waits while words are judged: a server that reads slower than this, a few tokens at a
+# time, is slower with it than the time that is gained at the end of a turn.
+_WORTH_SECONDS = 0.1
+_FEW_TOKENS = 8
+# This is only a preparation: the answer will show what is wrong.
+_FAILURES = (aiohttp.ClientError, TimeoutError, ValueError)
 
 
 class Prefill:
@@ -32,32 +41,46 @@ class Prefill:
     one, so they are read several at a time.
     """
 
-    def __init__(
-        self, settings: Settings, history: Callable[[], ChatContext], slot: int | None = None
-    ) -> None:
+    def __init__(self, server: LlamaServer, history: Callable[[], ChatContext]) -> None:
         """Prepare; nothing is connected yet.
 
         Args:
-            settings: The settings; the server must be the embedded one.
+            server: The embedded server; it is closed with this.
             history: Returns the conversation so far.
-            slot: The call's slot of the server.
         """
-        self._settings = settings
+        self._server = server
         self._history = history
-        self._slot = slot
-        self._http: aiohttp.ClientSession | None = None
+        self._saying = ""
         self._wanted: list[str] | None = None
         self._read_words = 0
-        self._running: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._judging: asyncio.Task[float | None] | None = None
         self._answers = 0
+        self._seconds = float("inf")
 
     def follow(self, session: AgentSession[None]) -> None:
         """Read along in a session."""
+
+        @session.on("conversation_item_added")
+        def _wait(event: ConversationItemAddedEvent) -> None:
+            if isinstance(event.item, ChatMessage) and event.item.role == "assistant":
+                self.read_ahead()
 
         @session.on("user_input_transcribed")
         def _go_on(event: UserInputTranscribedEvent) -> None:
             if not event.is_final and session.agent_state == "listening":
                 self.hear(event.transcript)
+
+    def read_ahead(self, saying: str = "") -> None:
+        """Have the conversation read up to where the caller's next words come.
+
+        Args:
+            saying: What the agent is saying now, which is not in the history yet.
+        """
+        self._saying = saying
+        if not self._answers and self._wanted is None:
+            self._read_words = 0
+            self._want([])
 
     def hear(self, text: str) -> None:
         """Take what the caller has said so far."""
@@ -67,9 +90,25 @@ class Prefill:
             self._read_words = 0
         if len(words) - self._read_words < _WORDS_AT_ONCE or self._answers:
             return
-        self._wanted = words
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run())
+        self._want(words)
+
+    def judge(self, text: str) -> asyncio.Task[float | None] | None:
+        """Have it judged how complete the caller's words are, before an answer is asked for.
+
+        Args:
+            text: All that was said in this turn.
+
+        Returns:
+            What ends with the `completeness`, or with None if the server does not tell; None where
+            the server is too slow for it to be worth the time.
+        """
+        if self._seconds > _WORTH_SECONDS:
+            return None
+        self._wanted = None
+        if self._judging:
+            self._judging.cancel()
+        self._judging = asyncio.create_task(self._judge(without_end(text)))
+        return self._judging
 
     @asynccontextmanager
     async def at_rest(self) -> AsyncIterator[None]:
@@ -81,40 +120,44 @@ class Prefill:
         self._answers += 1
         self._wanted, self._read_words = None, 0
         try:
-            if self._running:
-                await asyncio.wait({self._running}, timeout=_PATIENCE)
-                self._running.cancel()
+            if running := self._running:
+                await asyncio.wait(running, timeout=_PATIENCE)
+                for task in running:
+                    task.cancel()
             yield
         finally:
             self._answers -= 1
 
     async def aclose(self) -> None:
         """Stop."""
-        if self._running:
-            self._running.cancel()
-            await asyncio.wait({self._running})
-        if self._http:
-            await self._http.close()
+        if running := self._running:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
+        await self._server.aclose()
 
-    async def _run(self) -> None:
+    @property
+    def _running(self) -> list[asyncio.Task[Any]]:
+        return [task for task in (self._reading, self._judging) if task and not task.done()]
+
+    def _want(self, words: list[str]) -> None:
+        self._wanted = words
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
         while (words := self._wanted) is not None:
             self._wanted, self._read_words = None, len(words)
-            # Only a preparation: the answer will show what is wrong.
-            with suppress(aiohttp.ClientError, TimeoutError):
-                await self._read(" ".join(words))
+            with suppress(*_FAILURES):
+                reading = await self._server.read(self._history(), self._saying, " ".join(words))
+                # Beside recognition it takes longer, which tells nothing.
+                if not words and reading.tokens <= _FEW_TOKENS:
+                    self._seconds = reading.seconds
 
-    async def _read(self, text: str) -> None:
-        # Not OpenAI's client: to make one reads certificates, for a third of a second.
-        if self._http is None:
-            self._http = aiohttp.ClientSession(timeout=_TIMEOUT)
-        history, _ = self._history().to_provider_format(format="openai")
-        body: dict[str, Any] = {
-            "model": self._settings.llm_model,
-            "messages": [*history, {"role": "user", "content": text}],
-            "max_completion_tokens": 0,
-            "add_generation_prompt": False,
-            **slot_of(self._slot),
-        }
-        url = f"{self._settings.llm_url}/chat/completions"
-        async with self._http.post(url, json=body) as response:
-            await response.read()
+    async def _judge(self, text: str) -> float | None:
+        if self._reading:
+            await asyncio.wait({self._reading})
+        with suppress(*_FAILURES):
+            follows = await self._server.what_follows(self._history(), self._saying, text)
+            return completeness(follows)
+        return None

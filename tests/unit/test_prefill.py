@@ -14,30 +14,40 @@ from tests.support.ports import free_port
 pytestmark = pytest.mark.unit
 
 
+def template(messages: list[dict[str, str]]) -> str:
+    said = "".join(f"<{each['role']}>{each['content']}</>" for each in messages)
+    return f"{said}<assistant>"
+
+
 class Server:
-    """A language model's server that notes what it is given to read, and answers on demand."""
+    """A language model's server that notes what it is given to read, and goes on on demand."""
 
     def __init__(self) -> None:
         self.read: list[dict[str, Any]] = []
         self.asked = asyncio.Event()
         self.answer = asyncio.Event()
+        self.template = template
 
     @property
-    def questions(self) -> list[str]:
-        return [body["messages"][-1]["content"] for body in self.read]
+    def prompts(self) -> list[str]:
+        return [body["prompt"].removeprefix("<system>Be brief.</>") for body in self.read]
+
+    async def render(self, request: web.Request) -> web.Response:
+        return web.json_response({"prompt": self.template((await request.json())["messages"])})
 
     async def complete(self, request: web.Request) -> web.Response:
         self.read.append(await request.json())
         self.asked.set()
         await self.answer.wait()
-        return web.json_response({"object": "chat.completion", "choices": []})
+        return web.json_response({"content": ""})
 
 
 @asynccontextmanager
 async def prefilling(slot: int | None = None) -> AsyncIterator[tuple[Prefill, Server]]:
     server, port = Server(), free_port()
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", server.complete)
+    app.router.add_post("/apply-template", server.render)
+    app.router.add_post("/completion", server.complete)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -70,13 +80,42 @@ async def test_what_is_said_is_read_behind_the_conversation_but_not_answered() -
         await asked(server)
         await read_all(prefill)
         [body] = server.read
-        assert body["messages"] == [
-            {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": "What is the"},  # the last word may change yet
-        ]
-        assert body["max_completion_tokens"] == 0
-        assert body["add_generation_prompt"] is False
+        # The last word may change yet, and nothing that closes the message is read.
+        assert body["prompt"] == "<system>Be brief.</><user>What is the"
+        assert body["n_predict"] == 0
         assert body["id_slot"] == 1
+
+
+async def test_the_conversation_is_read_before_the_caller_speaks() -> None:
+    async with prefilling() as (prefill, server):
+        server.answer.set()
+        prefill.read_ahead("Hello.")
+        await asked(server)
+        await read_all(prefill)
+        assert server.prompts == ["<assistant>Hello.</><user>"]
+
+
+async def test_what_a_caller_said_over_the_greeting_is_read_behind_it() -> None:
+    async with prefilling() as (prefill, server):
+        prefill.read_ahead("Hello.")
+        await asked(server)
+        prefill.hear("What is the cap")
+        prefill.read_ahead()  # the greeting was broken off, and is in the history: later
+        server.answer.set()
+        async with asyncio.timeout(5):
+            while len(server.read) < 2:
+                await asyncio.sleep(0.01)
+        await read_all(prefill)
+        assert server.prompts == ["<assistant>Hello.</><user>", "<user>What is the"]
+
+
+async def test_a_template_without_a_place_for_words_is_left_alone() -> None:
+    async with prefilling() as (prefill, server):
+        server.template = lambda messages: "something else"
+        server.answer.set()
+        prefill.hear("What is the cap")
+        await read_all(prefill)
+        assert not server.read
 
 
 async def test_only_the_newest_words_are_read_next() -> None:
@@ -90,7 +129,7 @@ async def test_only_the_newest_words_are_read_next() -> None:
             while len(server.read) < 2:
                 await asyncio.sleep(0.01)
         await read_all(prefill)
-        assert server.questions == ["What is the", "What is the capital of the big"]
+        assert server.prompts == ["<user>What is the", "<user>What is the capital of the big"]
 
 
 async def test_another_utterance_begins_anew() -> None:
@@ -103,7 +142,7 @@ async def test_another_utterance_begins_anew() -> None:
         prefill.hear("And of the small")
         await asked(server)
         await read_all(prefill)
-        assert server.questions == ["What is the capital of the big", "And of the"]
+        assert server.prompts == ["<user>What is the capital of the big", "<user>And of the"]
 
 
 async def test_nothing_is_read_beside_an_answer() -> None:
@@ -125,7 +164,7 @@ async def test_nothing_is_read_beside_an_answer() -> None:
         server.answer.set()
         async with asyncio.timeout(5):
             await answering
-        assert server.questions == ["What is the"]
+        assert server.prompts == ["<user>What is the"]
 
 
 async def test_a_server_that_is_away_does_no_harm() -> None:

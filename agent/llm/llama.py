@@ -1,0 +1,118 @@
+"""What llama.cpp's server offers beyond OpenAI's API: a prompt without its end.
+
+A chat request reads on to the end of the message and has it answered. Here the prompt ends where
+the caller's words do, so that the words that follow are read behind them, and so that the model
+can be asked what follows them. Both are the server's own API:
+https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from livekit.agents.llm import ChatContext
+
+from agent.llm.slots import slot_of
+from agent.settings import Settings
+
+# Stands where the caller's words come, to find that place in what the template makes.
+_WORDS_HERE = "<<what the caller says>>"
+_LIKELY = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading cost.
+
+    Attributes:
+        tokens: How many were new.
+        seconds: How long they took.
+    """
+
+    tokens: int
+    seconds: float
+
+
+class LlamaServer:
+    """One call's connection to the embedded server; nothing is connected before it is used.
+
+    Every method raises `aiohttp.ClientError`, `TimeoutError` or `ValueError` if the server fails
+    or gives no sense.
+    """
+
+    def __init__(self, settings: Settings, slot: int | None) -> None:
+        """Prepare.
+
+        Args:
+            settings: The settings; the server must be the embedded one.
+            slot: The call's slot of the server.
+        """
+        self._settings = settings
+        self._slot = slot
+        self._http: aiohttp.ClientSession | None = None
+
+    async def read(self, before: ChatContext, saying: str, words: str) -> Reading:
+        """Have a conversation read up to the caller's words, and keep what was read.
+
+        Args:
+            before: The conversation before them.
+            saying: What the agent is saying now, if that is not in the conversation yet.
+            words: What the caller has said so far, or nothing.
+        """
+        answer = await self._complete(before, saying, words, n_predict=0)
+        try:
+            timings = answer["timings"]
+            return Reading(int(timings["prompt_n"]), float(timings["prompt_ms"]) / 1000)
+        except (KeyError, TypeError) as error:
+            raise ValueError("the server does not tell how long it read") from error
+
+    async def what_follows(self, before: ChatContext, saying: str, words: str) -> dict[str, float]:
+        """Return which tokens are likely to follow the caller's words, with their probabilities.
+
+        Args:
+            before: The conversation before them.
+            saying: What the agent is saying now, if that is not in the conversation yet.
+            words: What the caller has said.
+        """
+        answer = await self._complete(
+            before, saying, words, n_predict=1, n_probs=_LIKELY, temperature=0
+        )
+        try:
+            likely: Sequence[dict[str, Any]] = answer["completion_probabilities"][0]["top_logprobs"]
+            return {each["token"]: math.exp(each["logprob"]) for each in likely}
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError("the server does not tell what is likely") from error
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        if self._http:
+            await self._http.close()
+
+    async def _complete(
+        self, before: ChatContext, saying: str, words: str, **more: object
+    ) -> dict[str, Any]:
+        conversation, _ = before.to_provider_format(format="openai")
+        if saying:
+            conversation.append({"role": "assistant", "content": saying})
+        conversation.append({"role": "user", "content": _WORDS_HERE})
+        rendered = await self._post("/apply-template", {"messages": conversation})
+        prompt, found, _ = str(rendered.get("prompt")).rpartition(_WORDS_HERE)
+        if not found:
+            raise ValueError("the model's template has no place for what a caller says")
+        return await self._post(
+            "/completion", {"prompt": prompt + words, **more, **slot_of(self._slot)}
+        )
+
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        # Not OpenAI's client: to make one reads certificates, for a third of a second.
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                self._settings.llm_url.removesuffix("/v1"),
+                timeout=aiohttp.ClientTimeout(total=self._settings.llm_timeout),
+                raise_for_status=True,
+            )
+        async with self._http.post(path, json=body) as response:
+            answer = await response.json()
+        return answer if isinstance(answer, dict) else {}
