@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 from livekit import rtc
 from livekit.agents import Agent, FlushSentinel, ModelSettings, stt
@@ -69,13 +70,13 @@ class Assistant(Agent):
         async with aclosing(Agent.default.stt_node(self, heard, model_settings)) as events:
             async for event in events:
                 self._nodes.transcribed(event)
-                if (
-                    event.type in _UNDERSTOOD
-                    and (alternatives := event.alternatives)
-                    and alternatives[0].text
-                ):
+                if event.type in _UNDERSTOOD and _has_words(event):
                     self._give_way()
-                    await self.last_words.take(event)
+                    held = self.last_words.begin(event)
+                    if event.type is stt.SpeechEventType.FINAL_TRANSCRIPT:
+                        if held:
+                            yield _announcement(event)
+                        await self.last_words.conclude(event)
                 yield event
 
     def _give_way(self) -> None:
@@ -131,6 +132,15 @@ class Assistant(Agent):
             async for frame in frames:
                 speech.audio()
                 yield frame
+
+
+def _has_words(event: stt.SpeechEvent) -> bool:
+    return bool(event.alternatives and event.alternatives[0].text)
+
+
+def _announcement(event: stt.SpeechEvent) -> stt.SpeechEvent:
+    """Return what makes the framework ask the language model already."""
+    return replace(event, type=stt.SpeechEventType.PREFLIGHT_TRANSCRIPT)
 
 
 def instructions(settings: Settings) -> str:

@@ -36,16 +36,25 @@ class LastWords:
         self._text = ""
         self._verdict: asyncio.Task[float | None] | None = None
 
-    async def take(self, event: stt.SpeechEvent) -> None:
-        """Take a transcript with words, announced or final; a final one waits for the verdict."""
+    def begin(self, event: stt.SpeechEvent) -> bool:
+        """Have a transcript with words judged, announced or final.
+
+        Returns:
+            Whether these words are new and being judged: a final transcript would hold up the
+            answer to them, if they were not announced first.
+        """
         if self._judge is None:
-            return
+            return False
         text = " ".join([*self._said, event.alternatives[0].text])
-        if text != self._text:
-            self._text, self._verdict = text, self._judge(text)
-        if event.type is stt.SpeechEventType.FINAL_TRANSCRIPT:
-            self._said.append(event.alternatives[0].text)
-            self.completeness = await self._told()
+        if text == self._text:
+            return False
+        self._text, self._verdict = text, self._judge(text)
+        return self._verdict is not None
+
+    async def conclude(self, event: stt.SpeechEvent) -> None:
+        """Wait for the verdict on a final transcript, which was begun with."""
+        self._said.append(event.alternatives[0].text)
+        self.completeness = await self._told()
 
     def turn_over(self) -> None:
         """Forget the words: they have been answered."""

@@ -14,8 +14,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from livekit.agents.llm import ChatContext
 
+from agent.llm.completeness import completeness, without_end
+from agent.llm.llama import LlamaServer
 from agent.readiness import fetch_readiness
+from agent.settings import Settings
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.e2e
@@ -102,6 +106,31 @@ async def test_it_answers_in_a_stream(llm: Llm, question: str, city: str) -> Non
                 pieces += [choice["delta"].get("content") or "" for choice in choices]
     assert city in "".join(pieces)
     assert len(pieces) > 3
+
+
+@pytest.mark.parametrize(
+    ("begun", "whole"),
+    [
+        ("Can you name one animal?", "Can you name one animal that lives in the sea?"),
+        ("Dans quel pays se trouve ?", "Dans quel pays se trouve la ville de Rome ?"),
+    ],
+)
+async def test_it_tells_whether_words_are_complete(llm: Llm, begun: str, whole: str) -> None:
+    server = LlamaServer(Settings().model_copy(update={"llm_port": llm.port}), 0)
+    context = ChatContext.empty()
+    context.add_message(role="system", content=SYSTEM)
+    try:
+        reading = await server.read(context, "Hello, how can I help?", "")
+        assert reading.tokens > 1
+        again = await server.read(context, "Hello, how can I help?", "Can you")
+        assert again.tokens < reading.tokens
+        shares = [
+            completeness(await server.what_follows(context, "", without_end(text)))
+            for text in (begun, whole)
+        ]
+    finally:
+        await server.aclose()
+    assert shares[0] < 0.1 < 0.5 < shares[1]
 
 
 async def test_what_a_call_said_before_is_not_read_again(llm: Llm) -> None:

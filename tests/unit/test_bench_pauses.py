@@ -1,4 +1,3 @@
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +6,7 @@ import pytest
 from agent.bench import corpus
 from agent.bench.corpus import RATE
 from agent.bench.pauses import set as pause_set
-from agent.bench.pauses.judge import Verdict, judge, outcome
+from agent.bench.pauses.judge import Heard, Verdict, judge, outcome
 from agent.bench.pauses.set import PAUSES, Breath
 from agent.call.turn_taking import Endpointing, delays
 from agent.errors import UserError
@@ -48,23 +47,30 @@ def test_a_recording_is_cut_in_a_gap_near_its_middle(tmp_path: Path) -> None:
 
 
 def test_delays_follow_from_verdicts() -> None:
-    sure = outcome([Verdict("a", pause=0.1, end=0.9)], lambda _: DELAYS, 0.5)
+    sure = outcome([Verdict("a", pause=0.1, end=0.9)], lambda *_: DELAYS, 0.5)
     # Of the five pauses only the one above the longer delay ends the turn.
     assert (sure.cut_off, sure.wait_mean, sure.wait_p95) == (0.2, 0.5, 0.5)
-    wrong = outcome([Verdict("a", pause=0.9, end=0.1)], lambda _: DELAYS, 0.5)
+    wrong = outcome([Verdict("a", pause=0.9, end=0.1)], lambda *_: DELAYS, 0.5)
     assert wrong.cut_off == pytest.approx(0.6)
     assert wrong.wait_mean == 1.0
 
 
 def test_words_that_ask_for_more_make_up_for_a_detector_that_is_wrong() -> None:
     wrong = Verdict("a", pause=0.9, end=0.9, begun="The name of the", whole="The name of the dog.")
-    found = outcome([wrong], partial(delays, "en"), 0.5)
+    found = outcome([wrong], lambda text, _: delays("en", text), 0.5)
     assert (found.cut_off, found.wait_mean) == (0.0, delays("en").min_delay)
+
+
+def test_a_model_that_knows_what_is_complete_makes_up_for_the_rest() -> None:
+    wrong = Verdict("a", 0.9, 0.1, "Can you name one?", "Can you name one animal?", (0.0, 0.9))
+    found = outcome([wrong], lambda text, complete: delays("en", text, completeness=complete), 0.5)
+    assert (found.cut_off, found.wait_mean) == (0.0, 0.5)
 
 
 def test_the_sessions_own_detector_judges() -> None:
     breath = Breath("en_one", tone(0.9, RATE), tone(0.9, RATE), "One two.")
-    [verdict] = judge([breath], [("One", "One two.")])
+    [verdict] = judge([breath], [Heard("One", "One two.", (0.1, 0.9))])
     assert 0 <= verdict.pause <= 1
     assert 0 <= verdict.end <= 1
     assert (verdict.begun, verdict.whole) == ("One", "One two.")
+    assert verdict.complete == (0.1, 0.9)

@@ -1,11 +1,14 @@
 """Capacity, the replayed language model, and the page of `eloquence bench voice`."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from livekit.agents.llm import ChatContext
 from openai import AsyncOpenAI
+from pydantic import HttpUrl
 
 from agent.bench.processes import service_name
 from agent.bench.voice import page as voice_page
@@ -16,7 +19,9 @@ from agent.bench.voice.replay_llm import application, replies
 from agent.bench.voice.report import Report, render
 from agent.bench.voice.script import questions
 from agent.errors import UserError
+from agent.llm.vllm import VllmJudge
 from agent.receipts.receipt import Receipt, Stage
+from agent.settings import Settings
 from tests.unit.test_bench_voice import ABOUT, turn
 
 pytestmark = pytest.mark.unit
@@ -85,7 +90,7 @@ async def test_a_missed_turn_is_too_many_calls_and_so_is_a_great_number() -> Non
 async def test_recorded_answers_come_token_by_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay_llm, "FIRST_SECONDS", 0.001)
     monkeypatch.setattr(replay_llm, "TOKEN_SECONDS", 0.001)
-    app = application([["Par", "is", "."], ["Rome."]])
+    app = application([["Par", "is", "."], ["Rome."]], {})
     async with TestClient(TestServer(app)) as client:
         url = str(client.make_url("/v1"))
         async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as llm:
@@ -101,6 +106,37 @@ async def test_recorded_answers_come_token_by_token(monkeypatch: pytest.MonkeyPa
         ["Rome."],
         ["Par", "is", "."],
     ]
+
+
+async def test_a_recorded_verdict_is_that_of_the_nearest_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(replay_llm, "JUDGED_SECONDS", 0.001)
+    recorded = {"Can you name one animal": 0.04, "Can you name one animal in the sea?": 0.97}
+    async with TestClient(TestServer(application([["Yes."]], recorded))) as client:
+        url = str(client.make_url("/v1"))
+        settings = Settings(llm_base_url=HttpUrl(url), llm_model="replay")
+        judge = VllmJudge(settings, ChatContext.empty)
+        try:
+            for said, expected in (
+                ("Can you name one animal?", 0.04),
+                ("Can you name an animal in the sea?", 0.97),
+            ):
+                async with asyncio.timeout(5):
+                    while (judging := judge.judge(said)) is None:
+                        await asyncio.sleep(0.01)
+                    assert await judging == pytest.approx(expected)
+        finally:
+            await judge.aclose()
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_all_that_callers_say_has_a_recorded_verdict(language: str) -> None:
+    recorded = replay_llm.completeness(language)
+    for question in questions()[language]:
+        parts = [part.strip() for part in question.split("|")]
+        assert recorded[" ".join(parts)] >= 0.5
+        assert all(recorded[part] < 0.6 for part in parts[:-1])
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

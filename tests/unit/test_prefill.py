@@ -1,4 +1,5 @@
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,6 +8,7 @@ import pytest
 from aiohttp import web
 from livekit.agents.llm import ChatContext
 
+from agent.llm.llama import LlamaServer
 from agent.llm.prefill import Prefill
 from agent.settings import Settings
 from tests.support.ports import free_port
@@ -27,6 +29,8 @@ class Server:
         self.asked = asyncio.Event()
         self.answer = asyncio.Event()
         self.template = template
+        self.milliseconds = 20.0
+        self.likely: object = [{"token": "?", "logprob": math.log(0.75)}]
 
     @property
     def prompts(self) -> list[str]:
@@ -39,7 +43,13 @@ class Server:
         self.read.append(await request.json())
         self.asked.set()
         await self.answer.wait()
-        return web.json_response({"content": ""})
+        return web.json_response(
+            {
+                "content": "",
+                "timings": {"prompt_n": 5, "prompt_ms": self.milliseconds},
+                "completion_probabilities": [{"top_logprobs": self.likely}],
+            }
+        )
 
 
 @asynccontextmanager
@@ -53,7 +63,8 @@ async def prefilling(slot: int | None = None) -> AsyncIterator[tuple[Prefill, Se
     await web.TCPSite(runner, "127.0.0.1", port).start()
     history = ChatContext.empty()
     history.add_message(role="system", content="Be brief.")
-    prefill = Prefill(Settings().model_copy(update={"llm_port": port}), lambda: history, slot)
+    settings = Settings().model_copy(update={"llm_port": port})
+    prefill = Prefill(LlamaServer(settings, slot), lambda: history)
     try:
         yield prefill, server
     finally:
@@ -118,6 +129,70 @@ async def test_a_template_without_a_place_for_words_is_left_alone() -> None:
         assert not server.read
 
 
+async def ready_to_judge(prefill: Prefill, server: Server) -> None:
+    server.answer.set()
+    prefill.read_ahead()
+    await asked(server)
+    await read_all(prefill)
+    server.read.clear()
+
+
+async def test_words_are_judged_by_what_follows_them() -> None:
+    async with prefilling(slot=1) as (prefill, server):
+        await ready_to_judge(prefill, server)
+        prefill.hear("Can you name one anim")
+        judging = prefill.judge("Can you name one animal?")
+        assert judging
+        async with asyncio.timeout(5):
+            assert await judging == pytest.approx(0.75)
+        # The words heard before are not read on their own any more.
+        [body] = server.read
+        assert body["prompt"] == "<system>Be brief.</><user>Can you name one animal"
+        assert (body["n_predict"], body["id_slot"]) == (1, 1)
+
+
+async def test_an_answer_comes_after_the_verdict() -> None:
+    async with prefilling() as (prefill, server):
+        await ready_to_judge(prefill, server)
+        server.answer.clear()
+        server.asked.clear()
+        judging = prefill.judge("Can you name one animal?")
+        assert judging
+        await asked(server)
+        begun = asyncio.Event()
+
+        async def answer() -> None:
+            async with prefill.at_rest():
+                begun.set()
+
+        answering = asyncio.create_task(answer())
+        await asyncio.sleep(0)
+        assert not begun.is_set()
+        server.answer.set()
+        async with asyncio.timeout(5):
+            await answering
+        assert judging.done()
+
+
+async def test_a_slow_server_is_not_asked_to_judge() -> None:
+    async with prefilling() as (prefill, server):
+        assert prefill.judge("Can you name one animal?") is None  # nothing is known of it yet
+        server.milliseconds = 200.0
+        await ready_to_judge(prefill, server)
+        assert prefill.judge("Can you name one animal?") is None
+
+
+@pytest.mark.parametrize("likely", [None, "none", [{"token": "?"}], [1]])
+async def test_a_server_that_tells_nothing_gives_no_verdict(likely: object) -> None:
+    async with prefilling() as (prefill, server):
+        await ready_to_judge(prefill, server)
+        server.likely = likely
+        judging = prefill.judge("Can you name one animal?")
+        assert judging
+        async with asyncio.timeout(5):
+            assert await judging is None
+
+
 async def test_only_the_newest_words_are_read_next() -> None:
     async with prefilling() as (prefill, server):
         prefill.hear("What is the capital")
@@ -169,7 +244,7 @@ async def test_nothing_is_read_beside_an_answer() -> None:
 
 async def test_a_server_that_is_away_does_no_harm() -> None:
     nowhere = Settings().model_copy(update={"llm_port": free_port()})
-    prefill = Prefill(nowhere, ChatContext.empty)
+    prefill = Prefill(LlamaServer(nowhere, None), ChatContext.empty)
     prefill.hear("What is the capital")
     await read_all(prefill)
     await prefill.aclose()

@@ -61,6 +61,21 @@ def test_what_sounds_finished_waits_less(language: str) -> None:
     assert chosen.min_delay < chosen.max_delay
 
 
+def test_what_is_complete_waits_less_whatever_it_sounds_like() -> None:
+    waits = [delays("en", "Can you name one animal?", completeness=c) for c in (0.9, 0.3, 0.02)]
+    assert all(each.min_delay == each.max_delay for each in waits)
+    assert [each.min_delay for each in waits] == sorted(each.min_delay for each in waits)
+    assert waits[0].min_delay < delays("en").min_delay < delays("en").max_delay
+    assert delays("en").max_delay < waits[-1].min_delay
+
+
+def test_a_word_or_two_are_judged_by_their_sound() -> None:
+    # A model expects "yes" to go on, and so it does in most texts.
+    assert delays("en", "Yes.", completeness=0.04) == delays("en")
+    assert delays("en", "And the", completeness=0.9) == delays("en", "And the")
+    assert delays("en", "I saw", completeness=0.0) != delays("en")
+
+
 async def test_the_detector_is_the_local_one_and_knows_its_languages(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -73,7 +88,8 @@ async def test_the_detector_is_the_local_one_and_knows_its_languages(
 
 async def test_a_session_waits_as_its_words_ask_for() -> None:
     session: AgentSession[None] = AgentSession(vad=None)
-    follow_words(session, "en")
+    complete: float | None = None
+    follow_words(session, "en", lambda: complete)
 
     def say(text: str, language: str, *, final: bool = True) -> Endpointing:
         session.emit(
@@ -93,6 +109,10 @@ async def test_a_session_waits_as_its_words_ask_for() -> None:
     assert say("Turn on the light.", "en") == delays("en")
     assert say("Thanks for watching and I hope", "en") == delays("en", "and")
     assert say("Allume la", "fr") == delays("fr", "Allume la") != delays("fr")
+    complete = 0.9
+    assert say("Allume la", "fr") == delays("fr", "Allume la")
+    assert say("Allume la lampe.", "fr") == Endpointing(0.5, 0.5)
+    complete = None
     # The next utterance begins with a clean slate, and interim words do not count.
     session.emit(
         "user_state_changed", UserStateChangedEvent(old_state="listening", new_state="speaking")

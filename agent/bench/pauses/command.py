@@ -1,13 +1,14 @@
 """The command ``eloquence bench pauses``."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from livekit.agents import APIError, LanguageCode, inference
+from livekit.agents.llm import ChatContext
 from livekit.plugins import local
 from rich import box
 from rich.console import Console
@@ -15,19 +16,22 @@ from rich.table import Table
 
 from agent.bench import corpus
 from agent.bench.engine import run_engine
+from agent.bench.llm import run_llm
 from agent.bench.pauses import set as pause_set
-from agent.bench.pauses.judge import Verdict, judge, outcome
+from agent.bench.pauses.judge import Delays, Heard, Verdict, judge, outcome
 from agent.bench.pauses.set import Breath
 from agent.bench.voice.script import frame_of
+from agent.call.assistant import instructions
+from agent.call.phrases import greeting
 from agent.call.turn_taking import Detector, Endpointing, delays
 from agent.caller.onset import Pcm
 from agent.errors import UserError
+from agent.llm.completeness import completeness, without_end
+from agent.llm.llama import LlamaServer
 from agent.settings import Settings, load
 
 _THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
 _FRAMEWORK = Endpointing(0.3, 2.5)
-
-_Delays = Callable[[str], Endpointing]
 
 
 def pauses(
@@ -66,18 +70,36 @@ def pauses(
 
 async def _spoken_and_heard(
     settings: Settings, language: str, engine: str | None, recorded: list[Breath]
-) -> tuple[list[Breath], list[tuple[str, str]]]:
-    """Return the recordings and what the engine speaks, and what it hears of them."""
+) -> tuple[list[Breath], list[Heard]]:
+    """Return the recordings and what the engine speaks, and what is heard of them."""
     async with run_engine(settings, engine) as running:
         breaths = await pause_set.hesitations(running.address, language) + recorded
         ear = local.STT(engine=running.address, languages=[language])
         try:
-            return breaths, [
+            texts = [
                 (await _words(ear, each.before), await _words(ear, each.sound(0.0)))
                 for each in breaths
             ]
         finally:
             await ear.aclose()
+    if not settings.embedded_llm:
+        return breaths, [Heard(*each) for each in texts]
+    async with run_llm(settings) as server:
+        context = ChatContext.empty()
+        context.add_message(role="system", content=instructions(settings))
+        context.add_message(role="assistant", content=greeting(settings, language))
+        return breaths, [
+            Heard(
+                begun,
+                whole,
+                (await _complete(server, context, begun), await _complete(server, context, whole)),
+            )
+            for begun, whole in texts
+        ]
+
+
+async def _complete(server: LlamaServer, context: ChatContext, text: str) -> float:
+    return completeness(await server.what_follows(context, "", without_end(text)))
 
 
 async def _words(ear: local.STT, speech: Pcm) -> str:
@@ -93,8 +115,6 @@ def _table(verdicts: list[Verdict], language: str) -> Table:
     table = Table(
         "threshold",
         "words",
-        "min, s",
-        "max, s",
         "pauses that end the turn, %",
         "wait at the end, mean, s",
         "p95, s",
@@ -104,9 +124,7 @@ def _table(verdicts: list[Verdict], language: str) -> Table:
         found = outcome(verdicts, choice, limit)
         table.add_row(
             f"{limit:.2f}",
-            "yes" if words else "no",
-            f"{choice('').min_delay:.1f}",
-            f"{choice('').max_delay:.1f}",
+            words,
             f"{100 * found.cut_off:.0f}",
             f"{found.wait_mean:.2f}",
             f"{found.wait_p95:.2f}",
@@ -114,12 +132,13 @@ def _table(verdicts: list[Verdict], language: str) -> Table:
     return table
 
 
-def _candidates(language: str) -> Iterator[tuple[_Delays, bool, float]]:
-    """Yield the shipped choice, with other thresholds, without the words, and the framework's."""
+def _candidates(language: str) -> Iterator[tuple[Delays, str, float]]:
+    """Yield the shipped choice, those with less knowledge, and the framework's."""
     threshold = asyncio.run(_threshold(Detector(), language))
     shipped = partial(delays, language, punctuated=True)
+    yield lambda text, complete: shipped(text, completeness=complete), "judged", threshold
     for limit in (threshold, *_THRESHOLDS):
-        yield shipped, True, limit
-    yield lambda _: delays(language), False, threshold
+        yield lambda text, _: shipped(text), "known", limit
+    yield lambda *_: delays(language), "unknown", threshold
     framework = inference.TurnDetector(version="v1-mini")
-    yield lambda _: _FRAMEWORK, False, asyncio.run(_threshold(framework, language))
+    yield lambda *_: _FRAMEWORK, "framework", asyncio.run(_threshold(framework, language))

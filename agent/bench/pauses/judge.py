@@ -21,6 +21,25 @@ _ASKED_AFTER = 0.2
 _HEARD_SECONDS = 1.2
 
 
+Delays = Callable[[str, float | None], Endpointing]
+"""Return what to wait after these words, which are so complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is known of the words of one speech.
+
+    Attributes:
+        begun: The transcript until the pause.
+        whole: That of the whole.
+        complete: How complete the language model takes these two for, or None for each.
+    """
+
+    begun: str
+    whole: str
+    complete: tuple[float | None, float | None] = (None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How sure the detector is that the turn is over, and what the recogniser has heard.
@@ -31,6 +50,7 @@ class Verdict:
         end: And at its end.
         begun: The words until the pause.
         whole: All words.
+        complete: How complete the language model takes these two for, or None for each.
     """
 
     name: str
@@ -38,6 +58,7 @@ class Verdict:
     end: float
     begun: str = ""
     whole: str = ""
+    complete: tuple[float | None, float | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +76,12 @@ class Outcome:
     wait_p95: float
 
 
-def judge(breaths: Sequence[Breath], heard: Sequence[tuple[str, str]]) -> list[Verdict]:
+def judge(breaths: Sequence[Breath], heard: Sequence[Heard]) -> list[Verdict]:
     """Ask the turn detector of the session about each pause and each end.
 
     Args:
         breaths: What is said.
-        heard: The transcripts of each, until the pause and of the whole.
+        heard: What is known of the words of each.
     """
     detector = EOT()
 
@@ -69,26 +90,30 @@ def judge(breaths: Sequence[Breath], heard: Sequence[tuple[str, str]]) -> list[V
         return float(detector.predict(heard[-round(_HEARD_SECONDS * RATE) :]))
 
     return [
-        Verdict(each.name, ask(each.before), ask(each.sound(0.0)), *texts)
-        for each, texts in zip(breaths, heard, strict=True)
+        Verdict(
+            each.name, ask(each.before), ask(each.sound(0.0)), said.begun, said.whole, said.complete
+        )
+        for each, said in zip(breaths, heard, strict=True)
     ]
 
 
-def outcome(
-    verdicts: Sequence[Verdict], delays: Callable[[str], Endpointing], threshold: float
-) -> Outcome:
+def outcome(verdicts: Sequence[Verdict], delays: Delays, threshold: float) -> Outcome:
     """Return what these delays would bring; there must be a verdict.
 
     Args:
         verdicts: Of the detector and the recogniser.
-        delays: Return what to wait after these words.
+        delays: What is waited.
         threshold: Least probability at which a turn sounds finished.
     """
 
-    def delay(probability: float, text: str) -> float:
-        chosen = delays(text)
+    def delay(probability: float, text: str, complete: float | None) -> float:
+        chosen = delays(text, complete)
         return chosen.min_delay if probability >= threshold else chosen.max_delay
 
-    cut = [pause > delay(verdict.pause, verdict.begun) for verdict in verdicts for pause in PAUSES]
-    waits = [delay(verdict.end, verdict.whole) for verdict in verdicts]
+    cut = [
+        pause > delay(verdict.pause, verdict.begun, verdict.complete[0])
+        for verdict in verdicts
+        for pause in PAUSES
+    ]
+    waits = [delay(verdict.end, verdict.whole, verdict.complete[1]) for verdict in verdicts]
     return Outcome(float(np.mean(cut)), float(np.mean(waits)), float(np.percentile(waits, 95)))

@@ -1,0 +1,52 @@
+"""The embedded language model for benchmarks: starting one of our own."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from agent.errors import UserError
+from agent.llm.llama import LlamaServer
+from agent.ports import spare_port
+from agent.readiness_feed import first, llm_feed
+from agent.settings import Settings
+from agent.up.children import Child
+from agent.up.large_pages import with_large_pages
+
+_GRACE_SECONDS = 10.0
+
+
+@asynccontextmanager
+async def run_llm(settings: Settings) -> AsyncIterator[LlamaServer]:
+    """Start the embedded language model of these settings on a port of its own.
+
+    Raises:
+        UserError: It cannot serve.
+    """
+    settings = settings.model_copy(update={"llm_port": spare_port()})
+    env = with_large_pages({**os.environ, "LLM_PORT": str(settings.llm_port)})
+    lines: list[str] = []
+    child = Child([sys.executable, "-m", "agent", "llm"], env, lines.append)
+    server = LlamaServer(settings, None)
+    try:
+        await child.start()
+        ended = asyncio.create_task(child.wait())
+        ready = asyncio.create_task(_ready(settings))
+        try:
+            await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                raise UserError(f"The language model ended: {child.last_line}")
+            ready.result()
+        finally:
+            for task in (ended, ready):
+                task.cancel()
+            await asyncio.wait({ended, ready})
+        yield server
+    finally:
+        await server.aclose()
+        await child.stop(_GRACE_SECONDS)
+
+
+async def _ready(settings: Settings) -> None:
+    await first(llm_feed(settings), lambda answer: bool(answer and answer.ready))
