@@ -3,13 +3,12 @@
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
-from dataclasses import replace
 
 from livekit import rtc
 from livekit.agents import Agent, FlushSentinel, ModelSettings, stt
 from livekit.agents.llm import ChatChunk, ChatContext, ChatMessage, Tool
 
-from agent.call.last_words import LastWords
+from agent.call.last_words import LastWords, is_understood
 from agent.call.phrases import apology
 from agent.llm.llama import LlamaServer
 from agent.llm.prefill import Prefill
@@ -27,8 +26,6 @@ INSTRUCTIONS = (
     "Never use lists, Markdown, code or emoji. "
     "What the caller says was transcribed from speech and may contain small errors."
 )
-
-_UNDERSTOOD = (stt.SpeechEventType.PREFLIGHT_TRANSCRIPT, stt.SpeechEventType.FINAL_TRANSCRIPT)
 
 
 class Assistant(Agent):
@@ -70,14 +67,11 @@ class Assistant(Agent):
         async with aclosing(Agent.default.stt_node(self, heard, model_settings)) as events:
             async for event in events:
                 self._nodes.transcribed(event)
-                if event.type in _UNDERSTOOD and _has_words(event):
+                if is_understood(event):
                     self._give_way()
-                    held = self.last_words.begin(event)
-                    if event.type is stt.SpeechEventType.FINAL_TRANSCRIPT:
-                        if held:
-                            yield _announcement(event)
-                        await self.last_words.conclude(event)
-                yield event
+                async with aclosing(self.last_words.weigh(event)) as weighed:
+                    async for each in weighed:
+                        yield each
 
     def _give_way(self) -> None:
         """Stop speaking for a caller whose words are known.
@@ -132,15 +126,6 @@ class Assistant(Agent):
             async for frame in frames:
                 speech.audio()
                 yield frame
-
-
-def _has_words(event: stt.SpeechEvent) -> bool:
-    return bool(event.alternatives and event.alternatives[0].text)
-
-
-def _announcement(event: stt.SpeechEvent) -> stt.SpeechEvent:
-    """Return what makes the framework ask the language model already."""
-    return replace(event, type=stt.SpeechEventType.PREFLIGHT_TRANSCRIPT)
 
 
 def instructions(settings: Settings) -> str:

@@ -6,14 +6,24 @@ of the turn begins with it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 
 from livekit.agents import stt
 
 # The least wait in a pause is longer than what it takes from a final transcript to here.
 _PATIENCE = 0.3
 
+_ANNOUNCED = stt.SpeechEventType.PREFLIGHT_TRANSCRIPT
+_FINAL = stt.SpeechEventType.FINAL_TRANSCRIPT
+
 Judge = Callable[[str], asyncio.Task[float | None] | None]
+
+
+def is_understood(event: stt.SpeechEvent) -> bool:
+    """Return whether an event has words that the recogniser stands by."""
+    said = event.alternatives[0].text if event.alternatives else ""
+    return bool(said) and event.type in (_ANNOUNCED, _FINAL)
 
 
 class LastWords:
@@ -36,30 +46,30 @@ class LastWords:
         self._text = ""
         self._verdict: asyncio.Task[float | None] | None = None
 
-    def begin(self, event: stt.SpeechEvent) -> bool:
-        """Have a transcript with words judged, announced or final.
-
-        Returns:
-            Whether these words are new and being judged: a final transcript would hold up the
-            answer to them, if they were not announced first.
-        """
-        if self._judge is None:
-            return False
-        text = " ".join([*self._said, event.alternatives[0].text])
-        if text == self._text:
-            return False
-        self._text, self._verdict = text, self._judge(text)
-        return self._verdict is not None
-
-    async def conclude(self, event: stt.SpeechEvent) -> None:
-        """Wait for the verdict on a final transcript, which was begun with."""
-        self._said.append(event.alternatives[0].text)
-        self.completeness = await self._told()
+    async def weigh(self, event: stt.SpeechEvent) -> AsyncGenerator[stt.SpeechEvent, None]:
+        """Pass an event of the recogniser on, a final transcript when there is a verdict on it."""
+        if self._judge and is_understood(event):
+            new = self._begin(event.alternatives[0].text)
+            if event.type is _FINAL:
+                if new and self._verdict:
+                    # The framework asks for an answer on it, which so is not held up.
+                    yield replace(event, type=_ANNOUNCED)
+                self._said.append(event.alternatives[0].text)
+                self.completeness = await self._told()
+        yield event
 
     def turn_over(self) -> None:
         """Forget the words: they have been answered."""
         self._said.clear()
         self._text, self._verdict = "", None
+
+    def _begin(self, words: str) -> bool:
+        """Have words judged that come next in this turn; return whether they are new."""
+        text = " ".join([*self._said, words])
+        if self._judge is None or text == self._text:
+            return False
+        self._text, self._verdict = text, self._judge(text)
+        return True
 
     async def _told(self) -> float | None:
         if self._verdict is None:

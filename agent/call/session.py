@@ -68,7 +68,12 @@ async def run_call(ctx: JobContext, settings: Settings) -> None:
     ctx.add_shutdown_callback(recorder.aclose)
     voice.on("clause_started", recorder.observer.clause)
     assistant = Assistant(settings, lambda: voice.language, recorder, slot)
-    follow_words(session, language, lambda: assistant.last_words.completeness)
+    follow_words(
+        session,
+        language,
+        completeness=lambda: assistant.last_words.completeness,
+        answer=lambda: recorder.pace.least,
+    )
     if settings.embedded_llm:
         assistant.prefill.follow(session)
         ctx.add_shutdown_callback(assistant.prefill.aclose)

@@ -7,6 +7,7 @@ of each pause whether it sounds like an end: if so the turn ends when the pause 
 ``min_delay``, else when it has lasted ``max_delay``. Words after which nobody stops (an article,
 "and", a comma) ask for more patience in any case, and so does a long utterance to which the
 recogniser gave no full stop. Words are known once the transcript is, which the framework waits for.
+Where answers take longer than a pause that sounds like an end, its turn may end that much later.
 """
 
 import re
@@ -53,6 +54,8 @@ _HANGING = Endpointing(1.3, 1.8)
 
 # From so complete on, in falling order: the wait.
 _BY_COMPLETENESS = ((0.5, 0.5), (0.1, 0.9), (0.0, 1.2))
+# The next answer may be there a little sooner than the last ones.
+_MARGIN = 0.1
 # "Yes" and "Why" begin more sentences than they are.
 _TOO_FEW_WORDS = 2
 
@@ -139,8 +142,22 @@ def has_full_stop(text: str) -> bool:
     return bool(_FULL_STOP.search(text))
 
 
+def unhurried(chosen: Endpointing, answer: float) -> Endpointing:
+    """Return delays that wait for an answer that is not there any sooner, which costs nothing.
+
+    Args:
+        chosen: The delays by the words.
+        answer: Seconds from the end of speech until there is one.
+    """
+    free = min(answer - _MARGIN, chosen.max_delay)
+    return Endpointing(max(chosen.min_delay, free), chosen.max_delay)
+
+
 def follow_words(
-    session: AgentSession[None], language: str, completeness: Callable[[], float | None]
+    session: AgentSession[None],
+    language: str,
+    completeness: Callable[[], float | None],
+    answer: Callable[[], float],
 ) -> None:
     """Let what a session hears decide how long it waits.
 
@@ -148,13 +165,17 @@ def follow_words(
         session: The session.
         language: What is spoken at first.
         completeness: Tells how complete the last words are; see `delays`.
+        answer: Tells how long an answer takes; see `unhurried`.
     """
     spoken, punctuated = language, False
+
+    def wait(chosen: Endpointing) -> None:
+        session.update_options(endpointing_opts=unhurried(chosen, answer()).options())
 
     @session.on("user_state_changed")
     def _begin(event: UserStateChangedEvent) -> None:
         if event.new_state == "speaking":
-            session.update_options(endpointing_opts=delays(spoken).options())
+            wait(delays(spoken))
 
     @session.on("user_input_transcribed")
     def _hear(event: UserInputTranscribedEvent) -> None:
@@ -166,4 +187,4 @@ def follow_words(
             chosen = delays(
                 spoken, event.transcript, punctuated=punctuated, completeness=completeness()
             )
-            session.update_options(endpointing_opts=chosen.options())
+            wait(chosen)

@@ -19,17 +19,21 @@ from livekit.agents import (
 from livekit.agents.llm import ChatContext, ChatMessage
 
 from agent.llm.completeness import completeness, without_end
-from agent.llm.llama import LlamaServer
+from agent.llm.llama import LlamaServer, Reading
 
 # Words at the end of an interim transcript change most often.
 _UNSURE_WORDS = 1
 _WORDS_AT_ONCE = 3
 # To read a few words takes tens of milliseconds; an answer waits no longer for it than this.
 _PATIENCE = 1.0
-# The answer waits while words are judged: a server that reads slower than this, a few tokens at a
-# time, is slower with it than the time that is gained at the end of a turn.
+# The answer waits while words are judged: a server that takes longer to read the last few of them
+# costs more time than is gained at the end of a turn.
 _WORTH_SECONDS = 0.1
-_FEW_TOKENS = 8
+# So many tokens at once take about as long; of many, each takes an eighth of that (measured on two
+# cores, where weights come from memory for each pass).
+_FEW_TOKENS = range(3, 9)
+_MANY_TOKENS = 32
+_SHARE_OF_MANY = 1 / 8
 # This is only a preparation: the answer will show what is wrong.
 _FAILURES = (aiohttp.ClientError, TimeoutError, ValueError)
 
@@ -151,8 +155,8 @@ class Prefill:
             with suppress(*_FAILURES):
                 reading = await self._server.read(self._history(), self._saying, " ".join(words))
                 # Beside recognition it takes longer, which tells nothing.
-                if not words and reading.tokens <= _FEW_TOKENS:
-                    self._seconds = reading.seconds
+                if not words:
+                    self._seconds = _seconds_to_judge(reading) or self._seconds
 
     async def _judge(self, text: str) -> float | None:
         if self._reading:
@@ -161,3 +165,12 @@ class Prefill:
             follows = await self._server.what_follows(self._history(), self._saying, text)
             return completeness(follows)
         return None
+
+
+def _seconds_to_judge(reading: Reading) -> float | None:
+    """Return what it takes to judge words, as far as a reading tells."""
+    if reading.tokens in _FEW_TOKENS:
+        return reading.seconds
+    if reading.tokens >= _MANY_TOKENS:
+        return reading.seconds / reading.tokens / _SHARE_OF_MANY
+    return None

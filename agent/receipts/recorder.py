@@ -15,6 +15,7 @@ from livekit.rtc.participant import PublishDataError
 from agent.receipts.asking import follow_clock
 from agent.receipts.draft import Report, draft
 from agent.receipts.observer import Turn, TurnObserver
+from agent.receipts.pace import AnswerPace
 from agent.receipts.receipt import RECEIPT_TOPIC, RECEIPTS_LOGGER, Receipt
 from agent.receipts.reports import EAR_TOPIC, HEARD_PATIENCE, Reports
 
@@ -33,6 +34,7 @@ class Recorder:
 
     Attributes:
         observer: Notes what happens; the agent tells it what the framework's events do not.
+        pace: How long answers take.
     """
 
     def __init__(self, budget: Mapping[str, float], language: Callable[[], str]) -> None:
@@ -43,6 +45,7 @@ class Recorder:
             language: Tells the language that is spoken now.
         """
         self.observer = TurnObserver(perf_counter)
+        self.pace = AnswerPace()
         self._budget = budget
         self._language = language
         self._reports = Reports()
@@ -142,6 +145,7 @@ class Recorder:
             stopped=self._reports.stopped(turn),
             heard=heard,
         )
+        self.pace.take(receipt)
         body = receipt.to_json()
         _log.info(_sentence(receipt), extra={"receipt": body, **self._lost()})
         self._send(json.dumps(body, separators=(",", ":")))

@@ -35,32 +35,44 @@ def said(kind: stt.SpeechEventType, text: str) -> stt.SpeechEvent:
     )
 
 
+async def heard(words: LastWords, kind: stt.SpeechEventType, text: str) -> list[object]:
+    async with asyncio.timeout(5):
+        return [event.type async for event in words.weigh(said(kind, text))]
+
+
 async def test_announced_words_are_judged_once_and_a_final_waits_for_it() -> None:
     model = Model()
     words = LastWords(model.judge)
-    assert words.begin(said(PREFLIGHT, "Name an animal."))
-    assert not words.begin(said(FINAL, "Name an animal."))
-    concluding = asyncio.create_task(words.conclude(said(FINAL, "Name an animal.")))
+    assert await heard(words, PREFLIGHT, "Name an animal.") == [PREFLIGHT]
+    final = asyncio.create_task(heard(words, FINAL, "Name an animal."))
     await asyncio.sleep(0)
-    assert not concluding.done()
+    assert not final.done()
     model.ready.set()
-    async with asyncio.timeout(5):
-        await concluding
+    assert await final == [FINAL]
     assert words.completeness == 0.9
     assert model.texts == ["Name an animal."]
+
+
+async def test_a_final_that_was_not_announced_holds_no_answer_up() -> None:
+    model = Model()
+    words = LastWords(model.judge)
+    events = words.weigh(said(FINAL, "Name an animal."))
+    async with asyncio.timeout(5):
+        announced = await anext(events)
+        assert (announced.type, announced.alternatives[0].text) == (PREFLIGHT, "Name an animal.")
+        model.ready.set()
+        assert [event.type async for event in events] == [FINAL]
+    assert words.completeness == 0.9
 
 
 async def test_all_words_of_a_turn_count() -> None:
     model = Model()
     model.ready.set()
     words = LastWords(model.judge)
-    assert words.begin(said(FINAL, "Name an animal."))  # it was not announced
-    await words.conclude(said(FINAL, "Name an animal."))
-    words.begin(said(FINAL, "that swims"))
-    await words.conclude(said(FINAL, "that swims"))
+    await heard(words, FINAL, "Name an animal.")
+    await heard(words, FINAL, "that swims")
     words.turn_over()
-    words.begin(said(FINAL, "Thanks."))
-    await words.conclude(said(FINAL, "Thanks."))
+    await heard(words, FINAL, "Thanks.")
     assert model.texts == ["Name an animal.", "Name an animal. that swims", "Thanks."]
 
 
@@ -68,9 +80,7 @@ async def test_a_model_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("agent.call.last_words._PATIENCE", 0.02)
     model = Model()
     words = LastWords(model.judge)
-    words.begin(said(FINAL, "Name an animal."))
-    async with asyncio.timeout(5):
-        await words.conclude(said(FINAL, "Name an animal."))
+    assert await heard(words, FINAL, "Name an animal.") == [PREFLIGHT, FINAL]
     assert words.completeness is None
     model.ready.set()
 
@@ -81,13 +91,22 @@ async def test_without_a_verdict_nothing_is_known_of_words(able: bool) -> None:
     model.able, model.verdict = able, None
     model.ready.set()
     words = LastWords(model.judge)
-    assert words.begin(said(FINAL, "Name an animal.")) is able
-    await words.conclude(said(FINAL, "Name an animal."))
+    assert await heard(words, FINAL, "Name an animal.") == ([PREFLIGHT, FINAL] if able else [FINAL])
     assert words.completeness is None
 
 
-async def test_a_server_that_cannot_judge_holds_nothing_up() -> None:
+async def test_a_server_that_cannot_judge_changes_nothing() -> None:
     words = LastWords(None)
-    assert not words.begin(said(FINAL, "Name an animal."))
-    await words.conclude(said(FINAL, "Name an animal."))
+    assert await heard(words, FINAL, "Name an animal.") == [FINAL]
     assert words.completeness is None
+
+
+async def test_what_has_no_words_passes() -> None:
+    model = Model()
+    words = LastWords(model.judge)
+    assert await heard(words, FINAL, "") == [FINAL]
+    interim = stt.SpeechEventType.INTERIM_TRANSCRIPT
+    assert await heard(words, interim, "Name an") == [interim]
+    start = stt.SpeechEvent(type=stt.SpeechEventType.START_OF_SPEECH)
+    assert [event async for event in words.weigh(start)] == [start]
+    assert not model.texts

@@ -29,7 +29,7 @@ class Server:
         self.asked = asyncio.Event()
         self.answer = asyncio.Event()
         self.template = template
-        self.milliseconds = 20.0
+        self.tokens, self.milliseconds = 5, 20.0
         self.likely: object = [{"token": "?", "logprob": math.log(0.75)}]
 
     @property
@@ -46,7 +46,7 @@ class Server:
         return web.json_response(
             {
                 "content": "",
-                "timings": {"prompt_n": 5, "prompt_ms": self.milliseconds},
+                "timings": {"prompt_n": self.tokens, "prompt_ms": self.milliseconds},
                 "completion_probabilities": [{"top_logprobs": self.likely}],
             }
         )
@@ -174,12 +174,24 @@ async def test_an_answer_comes_after_the_verdict() -> None:
         assert judging.done()
 
 
-async def test_a_slow_server_is_not_asked_to_judge() -> None:
+@pytest.mark.parametrize(
+    ("tokens", "milliseconds", "able"),
+    [
+        (5, 99.0, True),
+        (5, 101.0, False),
+        (1, 50.0, False),  # one token tells little of a few
+        (100, 1200.0, True),  # the greeting and all before it
+        (100, 1300.0, False),
+    ],
+)
+async def test_only_a_server_that_reads_fast_is_asked_to_judge(
+    tokens: int, milliseconds: float, able: bool
+) -> None:
     async with prefilling() as (prefill, server):
         assert prefill.judge("Can you name one animal?") is None  # nothing is known of it yet
-        server.milliseconds = 200.0
+        server.tokens, server.milliseconds = tokens, milliseconds
         await ready_to_judge(prefill, server)
-        assert prefill.judge("Can you name one animal?") is None
+        assert (prefill.judge("Can you name one animal?") is not None) is able
 
 
 @pytest.mark.parametrize("likely", [None, "none", [{"token": "?"}], [1]])

@@ -6,7 +6,7 @@ from livekit.agents import (
     UserStateChangedEvent,
 )
 
-from agent.call.turn_taking import Detector, Endpointing, delays, follow_words, hangs
+from agent.call.turn_taking import Detector, Endpointing, delays, follow_words, hangs, unhurried
 
 pytestmark = pytest.mark.unit
 
@@ -76,6 +76,14 @@ def test_a_word_or_two_are_judged_by_their_sound() -> None:
     assert delays("en", "I saw", completeness=0.0) != delays("en")
 
 
+def test_where_answers_are_slow_waiting_for_them_costs_nothing() -> None:
+    chosen = Endpointing(0.7, 1.0)
+    assert unhurried(chosen, 0.5) == chosen
+    assert unhurried(chosen, 0.95).min_delay == pytest.approx(0.85)
+    assert unhurried(chosen, 3.0) == Endpointing(1.0, 1.0)
+    assert unhurried(Endpointing(0.5, 0.5), 3.0) == Endpointing(0.5, 0.5)
+
+
 async def test_the_detector_is_the_local_one_and_knows_its_languages(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -89,7 +97,8 @@ async def test_the_detector_is_the_local_one_and_knows_its_languages(
 async def test_a_session_waits_as_its_words_ask_for() -> None:
     session: AgentSession[None] = AgentSession(vad=None)
     complete: float | None = None
-    follow_words(session, "en", lambda: complete)
+    answer = 0.0
+    follow_words(session, "en", lambda: complete, lambda: answer)
 
     def say(text: str, language: str, *, final: bool = True) -> Endpointing:
         session.emit(
@@ -113,6 +122,9 @@ async def test_a_session_waits_as_its_words_ask_for() -> None:
     assert say("Allume la", "fr") == delays("fr", "Allume la")
     assert say("Allume la lampe.", "fr") == Endpointing(0.5, 0.5)
     complete = None
+    answer = 0.9
+    assert say("Allume la lampe.", "fr") == Endpointing(0.8, 1.2)
+    answer = 0.0
     # The next utterance begins with a clean slate, and interim words do not count.
     session.emit(
         "user_state_changed", UserStateChangedEvent(old_state="listening", new_state="speaking")
