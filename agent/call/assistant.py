@@ -1,4 +1,4 @@
-"""How the agent thinks: its instructions, and what it says when it cannot."""
+"""How the agent thinks, and what it says when it cannot."""
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
@@ -8,6 +8,7 @@ from livekit import rtc
 from livekit.agents import Agent, FlushSentinel, ModelSettings, stt
 from livekit.agents.llm import ChatChunk, ChatContext, ChatMessage, Tool
 
+from agent.call.instructions import instructions
 from agent.call.last_words import LastWords, is_understood
 from agent.call.phrases import apology
 from agent.llm.llama import LlamaServer
@@ -17,15 +18,6 @@ from agent.receipts.recorder import Recorder
 from agent.settings import Settings
 
 _log = logging.getLogger(__name__)
-
-INSTRUCTIONS = (
-    "You are Eloquence, a friendly voice assistant on a phone call. "
-    "Answer as people do on the phone: begin with the answer in very few words and a full stop, "
-    'as in "At nine." Never repeat the question. After that say at most one short sentence. '
-    "Always answer in the language of the caller's last message. "
-    "Never use lists, Markdown, code or emoji. "
-    "What the caller says was transcribed from speech and may contain small errors."
-)
 
 
 class Assistant(Agent):
@@ -126,8 +118,3 @@ class Assistant(Agent):
             async for frame in frames:
                 speech.audio()
                 yield frame
-
-
-def instructions(settings: Settings) -> str:
-    """Return the system prompt."""
-    return settings.agent_instructions or INSTRUCTIONS

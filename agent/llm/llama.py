@@ -7,12 +7,11 @@ https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from livekit.agents.llm import ChatContext
 
 from agent.llm.slots import slot_of
 from agent.settings import Settings
@@ -20,6 +19,9 @@ from agent.settings import Settings
 # Stands where the caller's words come, to find that place in what the template makes.
 _WORDS_HERE = "<<what the caller says>>"
 _LIKELY = 40
+
+Messages = Sequence[Mapping[str, object]]
+"""A conversation in OpenAI's form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class LlamaServer:
         self._slot = slot
         self._http: aiohttp.ClientSession | None = None
 
-    async def read(self, before: ChatContext, saying: str, words: str) -> Reading:
+    async def read(self, before: Messages, saying: str, words: str) -> Reading:
         """Have a conversation read up to the caller's words, and keep what was read.
 
         Args:
@@ -68,7 +70,7 @@ class LlamaServer:
         except (KeyError, TypeError) as error:
             raise ValueError("the server does not tell how long it read") from error
 
-    async def what_follows(self, before: ChatContext, saying: str, words: str) -> dict[str, float]:
+    async def what_follows(self, before: Messages, saying: str, words: str) -> dict[str, float]:
         """Return which tokens are likely to follow the caller's words, with their probabilities.
 
         Args:
@@ -91,9 +93,9 @@ class LlamaServer:
             await self._http.close()
 
     async def _complete(
-        self, before: ChatContext, saying: str, words: str, **more: object
+        self, before: Messages, saying: str, words: str, **more: object
     ) -> dict[str, Any]:
-        conversation, _ = before.to_provider_format(format="openai")
+        conversation = list(before)
         if saying:
             conversation.append({"role": "assistant", "content": saying})
         conversation.append({"role": "user", "content": _WORDS_HERE})

@@ -19,7 +19,7 @@ from livekit.agents import (
 from livekit.agents.llm import ChatContext, ChatMessage
 
 from agent.llm.completeness import completeness, without_end
-from agent.llm.llama import LlamaServer, Reading
+from agent.llm.llama import LlamaServer, Messages, Reading
 
 # Words at the end of an interim transcript change most often.
 _UNSURE_WORDS = 1
@@ -29,10 +29,11 @@ _PATIENCE = 1.0
 # The answer waits while words are judged: a server that takes longer to read the last few of them
 # costs more time than is gained at the end of a turn.
 _WORTH_SECONDS = 0.1
-# So many tokens at once take about as long; of many, each takes an eighth of that (measured on two
-# cores, where weights come from memory for each pass).
+# So many tokens at once take about as long; one takes half of that, and each of many an eighth
+# (measured on two cores, where the weights come from memory for each pass).
 _FEW_TOKENS = range(3, 9)
 _MANY_TOKENS = 32
+_SHARE_OF_ONE = 1 / 2
 _SHARE_OF_MANY = 1 / 8
 # This is only a preparation: the answer will show what is wrong.
 _FAILURES = (aiohttp.ClientError, TimeoutError, ValueError)
@@ -149,11 +150,15 @@ class Prefill:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
 
+    def _before(self) -> Messages:
+        messages, _ = self._history().to_provider_format(format="openai")
+        return messages
+
     async def _read(self) -> None:
         while (words := self._wanted) is not None:
             self._wanted, self._read_words = None, len(words)
             with suppress(*_FAILURES):
-                reading = await self._server.read(self._history(), self._saying, " ".join(words))
+                reading = await self._server.read(self._before(), self._saying, " ".join(words))
                 # Beside recognition it takes longer, which tells nothing.
                 if not words:
                     self._seconds = _seconds_to_judge(reading) or self._seconds
@@ -162,7 +167,7 @@ class Prefill:
         if self._reading:
             await asyncio.wait({self._reading})
         with suppress(*_FAILURES):
-            follows = await self._server.what_follows(self._history(), self._saying, text)
+            follows = await self._server.what_follows(self._before(), self._saying, text)
             return completeness(follows)
         return None
 
@@ -171,6 +176,8 @@ def _seconds_to_judge(reading: Reading) -> float | None:
     """Return what it takes to judge words, as far as a reading tells."""
     if reading.tokens in _FEW_TOKENS:
         return reading.seconds
+    if 0 < reading.tokens < _FEW_TOKENS.start:
+        return reading.seconds / _SHARE_OF_ONE
     if reading.tokens >= _MANY_TOKENS:
         return reading.seconds / reading.tokens / _SHARE_OF_MANY
     return None

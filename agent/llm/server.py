@@ -26,6 +26,7 @@ from livekit.plugins.local.readiness import Pace, Readiness, arriving
 from livekit.plugins.local.readyz import Readyz
 
 from agent.errors import UserError
+from agent.llm.beginning import read_beginning
 from agent.llm.slots import SLOTS
 from agent.model_store import model_store
 from agent.ports import Port, check_ports
@@ -80,6 +81,7 @@ def run(settings: Settings, say: Say) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     say(f"Serving {settings.llm_model} at {server.listening_address}.")
+    threading.Thread(target=read_beginning, args=(settings,), daemon=True).start()
     stopped.wait()
     # The library would first finish the replies in progress, which may take minutes.
     os._exit(0)

@@ -14,7 +14,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from livekit.agents.llm import ChatContext
 
 from agent.llm.completeness import completeness, without_end
 from agent.llm.llama import LlamaServer
@@ -117,8 +116,7 @@ async def test_it_answers_in_a_stream(llm: Llm, question: str, city: str) -> Non
 )
 async def test_it_tells_whether_words_are_complete(llm: Llm, begun: str, whole: str) -> None:
     server = LlamaServer(Settings().model_copy(update={"llm_port": llm.port}), 0)
-    context = ChatContext.empty()
-    context.add_message(role="system", content=SYSTEM)
+    context = [{"role": "system", "content": SYSTEM}]
     try:
         reading = await server.read(context, "Hello, how can I help?", "")
         assert reading.tokens > 1

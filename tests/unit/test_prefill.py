@@ -179,7 +179,9 @@ async def test_an_answer_comes_after_the_verdict() -> None:
     [
         (5, 99.0, True),
         (5, 101.0, False),
-        (1, 50.0, False),  # one token tells little of a few
+        (1, 49.0, True),
+        (1, 51.0, False),
+        (0, 0.0, False),  # all was read before, which tells nothing
         (100, 1200.0, True),  # the greeting and all before it
         (100, 1300.0, False),
     ],

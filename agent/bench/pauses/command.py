@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from livekit.agents import APIError, LanguageCode, inference
-from livekit.agents.llm import ChatContext
 from livekit.plugins import local
 from rich import box
 from rich.console import Console
@@ -21,13 +20,13 @@ from agent.bench.pauses import set as pause_set
 from agent.bench.pauses.judge import Delays, Heard, Verdict, judge, outcome
 from agent.bench.pauses.set import Breath
 from agent.bench.voice.script import frame_of
-from agent.call.assistant import instructions
+from agent.call.instructions import instructions
 from agent.call.phrases import greeting
 from agent.call.turn_taking import Detector, Endpointing, delays
 from agent.caller.onset import Pcm
 from agent.errors import UserError
 from agent.llm.completeness import completeness, without_end
-from agent.llm.llama import LlamaServer
+from agent.llm.llama import LlamaServer, Messages
 from agent.settings import Settings, load
 
 _THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
@@ -85,9 +84,10 @@ async def _spoken_and_heard(
     if not settings.embedded_llm:
         return breaths, [Heard(*each) for each in texts]
     async with run_llm(settings) as server:
-        context = ChatContext.empty()
-        context.add_message(role="system", content=instructions(settings))
-        context.add_message(role="assistant", content=greeting(settings, language))
+        context = [
+            {"role": "system", "content": instructions(settings)},
+            {"role": "assistant", "content": greeting(settings, language)},
+        ]
         return breaths, [
             Heard(
                 begun,
@@ -98,7 +98,7 @@ async def _spoken_and_heard(
         ]
 
 
-async def _complete(server: LlamaServer, context: ChatContext, text: str) -> float:
+async def _complete(server: LlamaServer, context: Messages, text: str) -> float:
     return completeness(await server.what_follows(context, "", without_end(text)))
 
 

@@ -23,7 +23,7 @@ from livekit.agents import (
 from livekit.plugins import local, openai
 
 from agent.bench.stt.baseline import PlainWhisper
-from agent.call.assistant import instructions
+from agent.call.instructions import instructions
 from agent.call.phrases import greeting
 from agent.call.session import caller_language
 from agent.model_store import model_store
