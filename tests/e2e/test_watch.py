@@ -89,7 +89,7 @@ async def test_five_saves_in_mid_call_leave_one_agent_that_remembers_and_obeys(
 ) -> None:
     async with on_the_line(dev.page_url, tmp_path) as caller:
         await tell_the_name(caller, say)
-        file = source / "agent" / "call" / "assistant.py"
+        file = source / "agent" / "call" / "instructions.py"
         before = file.read_text()
         assert "You are Eloquence, " in before
         for name in ("Adam", "Berta", "Carl", "Dora", "Zelda"):
