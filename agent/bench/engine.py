@@ -1,6 +1,5 @@
 """The engine under test: starting one of our own, and what it says and costs."""
 
-import asyncio
 import os
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from agent.bench.machine import Usage
+from agent.bench.starting import until_ready
 from agent.errors import UserError
 from agent.readiness import UNIX_SCHEME, fetch_readiness
 from agent.readiness_feed import first, told_by
@@ -80,24 +80,10 @@ async def run_engine(settings: Settings, address: str | None) -> AsyncIterator[E
         child = Child(argv, env, lines.append)
         try:
             await child.start()
-            await _wait_until_ready(child, address)
+            await until_ready(child, _ready(address), "engine")
             yield Engine(address, Usage(child.pid))
         finally:
             await child.stop(_GRACE_SECONDS)
-
-
-async def _wait_until_ready(child: Child, address: str) -> None:
-    ended = asyncio.create_task(child.wait())
-    ready = asyncio.create_task(_ready(address))
-    try:
-        await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
-        if not ready.done():
-            raise UserError(f"The engine ended: {child.last_line}")
-        ready.result()
-    finally:
-        for task in (ended, ready):
-            task.cancel()
-        await asyncio.wait({ended, ready})
 
 
 async def _ready(address: str) -> None:

@@ -1,12 +1,11 @@
 """The embedded language model for benchmarks: starting one of our own."""
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from agent.errors import UserError
+from agent.bench.starting import until_ready
 from agent.llm.llama import LlamaServer
 from agent.ports import spare_port
 from agent.readiness_feed import first, llm_feed
@@ -31,17 +30,7 @@ async def run_llm(settings: Settings) -> AsyncIterator[LlamaServer]:
     server = LlamaServer(settings, None)
     try:
         await child.start()
-        ended = asyncio.create_task(child.wait())
-        ready = asyncio.create_task(_ready(settings))
-        try:
-            await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
-            if not ready.done():
-                raise UserError(f"The language model ended: {child.last_line}")
-            ready.result()
-        finally:
-            for task in (ended, ready):
-                task.cancel()
-            await asyncio.wait({ended, ready})
+        await until_ready(child, _ready(settings), "language model")
         yield server
     finally:
         await server.aclose()

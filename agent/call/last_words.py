@@ -6,10 +6,13 @@ of the turn begins with it.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
 from livekit.agents import stt
+
+_log = logging.getLogger(__name__)
 
 # The least wait in a pause is longer than what it takes from a final transcript to here.
 _PATIENCE = 0.3
@@ -75,5 +78,10 @@ class LastWords:
         if self._verdict is None:
             return None
         await asyncio.wait({self._verdict}, timeout=_PATIENCE)
-        told = self._verdict.done() and not self._verdict.cancelled()
-        return self._verdict.result() if told else None
+        if not self._verdict.done() or self._verdict.cancelled():
+            return None
+        # Whatever was wrong with it: an exception here would make the agent deaf.
+        if error := self._verdict.exception():
+            _log.error("what was said could not be judged", exc_info=error)
+            return None
+        return self._verdict.result()

@@ -8,8 +8,10 @@ wrote are left out: it ends most pauses with one.
 What is measured for it is in ``bench/RESULTS.md``, *Pauses in mid-sentence*.
 """
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 _MARKS = re.compile(r"[\s.?!…。？！]+$")
 _ENDS = frozenset({"", ".", "?", "!", "。", "？", "！"})
@@ -20,6 +22,18 @@ _CONTROL = re.compile(r"<[^<>\s]+>")
 def without_end(text: str) -> str:
     """Return a text without the marks that end its last sentence."""
     return _MARKS.sub("", text)
+
+
+def shares(likely: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return tokens with their probabilities, of OpenAI's ``top_logprobs``.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    try:
+        return {str(each["token"]): math.exp(each["logprob"]) for each in likely}
+    except (LookupError, TypeError, OverflowError) as error:
+        raise ValueError("the server does not tell what is likely") from error
 
 
 def completeness(follows: Mapping[str, float]) -> float:

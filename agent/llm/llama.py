@@ -6,13 +6,13 @@ can be asked what follows them. Both are the server's own API:
 https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
+from agent.llm.completeness import shares
 from agent.llm.slots import slot_of
 from agent.settings import Settings
 
@@ -82,10 +82,10 @@ class LlamaServer:
             before, saying, words, n_predict=1, n_probs=_LIKELY, temperature=0
         )
         try:
-            likely: Sequence[dict[str, Any]] = answer["completion_probabilities"][0]["top_logprobs"]
-            return {each["token"]: math.exp(each["logprob"]) for each in likely}
-        except (LookupError, TypeError, AttributeError) as error:
+            likely = answer["completion_probabilities"][0]["top_logprobs"]
+        except (LookupError, TypeError) as error:
             raise ValueError("the server does not tell what is likely") from error
+        return shares(likely)
 
     async def aclose(self) -> None:
         """Close the connection."""

@@ -6,18 +6,18 @@ asked: https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
 """
 
 import asyncio
+import json
 import logging
-import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
 
 from livekit.agents.llm import ChatContext
-from openai import AsyncOpenAI, OpenAIError
+from openai import APIStatusError, AsyncOpenAI, OpenAIError
 from openai.types.chat import ChatCompletionMessageParam
 
 from agent.llm.client import open_client
-from agent.llm.completeness import completeness, without_end
+from agent.llm.completeness import completeness, shares, without_end
 from agent.settings import Settings
 
 _OWNER = "vllm"
@@ -73,17 +73,19 @@ class VllmJudge:
 
     async def _ask(self) -> None:
         self._client = open_client(self._settings, timeout=_TIMEOUT)
-        # What is wrong with the server shows when a caller waits for an answer.
-        with suppress(OpenAIError):
-            async for model in self._client.models.list():
-                self._able = self._able or model.owned_by == _OWNER
+        # What is wrong with the server shows when a caller waits for an answer. What it answers is
+        # read here, since the library fails in any way on what makes no sense.
+        with suppress(OpenAIError, ValueError, LookupError, TypeError):
+            answer = await self._client.models.with_raw_response.list()
+            cards = json.loads(answer.content)["data"]
+            self._able = any(card["owned_by"] == _OWNER for card in cards)
 
     async def _judge(self, client: AsyncOpenAI, text: str) -> float | None:
         context = self._history().copy()
         context.add_message(role="user", content=text)
         messages, _ = context.to_provider_format(format="openai")
         try:
-            answer = await client.chat.completions.create(
+            answer = await client.chat.completions.with_raw_response.create(
                 model=self._settings.llm_model,
                 messages=cast(list[ChatCompletionMessageParam], messages),
                 max_completion_tokens=1,
@@ -92,14 +94,15 @@ class VllmJudge:
                 top_logprobs=_LIKELY,
                 extra_body={"add_generation_prompt": False, "continue_final_message": True},
             )
-        except OpenAIError as error:
+        except APIStatusError as error:
             # The template may not allow it, or the server no probabilities.
             self._able = False
-            _log.info("vLLM does not tell how complete words are: %s", type(error).__name__)
+            _log.info("vLLM does not tell how complete words are (status %d)", error.status_code)
             return None
-        told = answer.choices[0].logprobs if answer.choices else None
-        if told is None or not told.content:
+        except OpenAIError:
+            return None  # the answer will show what is wrong
+        try:
+            told = json.loads(answer.content)["choices"][0]["logprobs"]["content"][0]
+            return completeness(shares(told["top_logprobs"]))
+        except (ValueError, LookupError, TypeError):
             return None
-        return completeness(
-            {each.token: math.exp(each.logprob) for each in told.content[0].top_logprobs}
-        )

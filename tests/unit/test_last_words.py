@@ -19,6 +19,7 @@ class Model:
         self.ready = asyncio.Event()
         self.verdict: float | None = 0.9
         self.able = True
+        self.broken = False
 
     def judge(self, text: str) -> asyncio.Task[float | None] | None:
         self.texts.append(text)
@@ -26,6 +27,8 @@ class Model:
 
     async def _judge(self) -> float | None:
         await self.ready.wait()
+        if self.broken:
+            raise RuntimeError("broken")
         return self.verdict
 
 
@@ -83,6 +86,17 @@ async def test_a_model_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPa
     assert await heard(words, FINAL, "Name an animal.") == [PREFLIGHT, FINAL]
     assert words.completeness is None
     model.ready.set()
+
+
+async def test_a_judge_that_breaks_makes_nobody_deaf(caplog: pytest.LogCaptureFixture) -> None:
+    model = Model()
+    model.broken = True
+    model.ready.set()
+    words = LastWords(model.judge)
+    assert await heard(words, FINAL, "Name an animal.") == [PREFLIGHT, FINAL]
+    assert words.completeness is None
+    assert "could not be judged" in caplog.text
+    assert "Name an animal" not in caplog.text
 
 
 @pytest.mark.parametrize("able", [True, False])

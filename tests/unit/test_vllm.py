@@ -27,15 +27,20 @@ class Server:
         self.listed = asyncio.Event()
         self.refuses = False
         self.silent = False
+        self.nonsense = ""
 
     async def models(self, _: web.Request) -> web.Response:
         self.listed.set()
+        if self.nonsense == "models":
+            return web.Response(text="<html>", content_type="text/html")
         card = {"id": "m", "object": "model", "created": 0, "owned_by": self.owner}
         return web.json_response({"object": "list", "data": [card]})
 
     async def complete(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.asked.append(body)
+        if self.nonsense == "complete":
+            return web.json_response([1])
         if self.refuses or (body["continue_final_message"] and body["add_generation_prompt"]):
             return web.json_response({"error": {"message": "no", "code": 400}}, status=400)
         likely = [
@@ -120,6 +125,18 @@ async def test_one_without_probabilities_gives_no_verdict() -> None:
     server.silent = True
     async with judging(server) as judge, asyncio.timeout(5):
         assert await (await begun(judge, "Can you name one animal?")) is None
+
+
+async def test_nonsense_in_place_of_models_or_answers_does_no_harm() -> None:
+    server = Server()
+    server.nonsense = "complete"
+    async with judging(server) as judge, asyncio.timeout(5):
+        assert await (await begun(judge, "Can you name one animal?")) is None
+        assert judge.judge("Can you name one animal?")  # it may have been a hiccup
+    server.nonsense = "models"
+    async with judging(server) as judge, asyncio.timeout(5):
+        await judge._asking
+        assert judge.judge("Can you name one animal?") is None
 
 
 async def test_a_server_that_is_away_does_no_harm() -> None:
