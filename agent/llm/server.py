@@ -30,6 +30,7 @@ from agent.llm.beginning import read_beginning
 from agent.llm.slots import SLOTS
 from agent.model_store import model_store
 from agent.ports import Port, check_ports
+from agent.priority import give_way
 from agent.settings import Settings
 
 HOST = "127.0.0.1"
@@ -68,8 +69,7 @@ def run(settings: Settings, say: Say) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     say(f"Loading {settings.llm_model}.")
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    give_way(NICENESS)
     try:
         server = llama.Server(set_params(llama.CommonParams(), settings, path, gpu=gpu))
     except RuntimeError:
