@@ -47,7 +47,10 @@ class Assistant(Agent):
         self._settings = settings
         self._language = language
         self.prefill = Prefill(LlamaServer(settings, slot), lambda: self.chat_ctx)
-        self.last_words = LastWords(self.prefill.judge if settings.embedded_llm else None)
+        embedded = settings.embedded_llm
+        self.last_words = (
+            LastWords(self.prefill.judge, self.prefill.hear) if embedded else LastWords(None)
+        )
         self._recorder = recorder
         self._nodes = Nodes(recorder.observer)
 
@@ -61,6 +64,8 @@ class Assistant(Agent):
                 self._nodes.transcribed(event)
                 if is_understood(event):
                     self._give_way()
+                elif self.session.agent_state == "listening":
+                    self.last_words.interim(event)
                 async with aclosing(self.last_words.weigh(event)) as weighed:
                     async for each in weighed:
                         yield each

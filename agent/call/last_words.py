@@ -1,6 +1,7 @@
 """How complete a caller's words are, by the time that the session decides how long to wait.
 
-The language model is asked as soon as the words are announced, before it is asked for an answer.
+The language model is told what is heard while it is said, and asked as soon as the words are
+announced, before it is asked for an answer.
 The final transcript waits for its verdict, which costs nothing: nothing but the wait for the end
 of the turn begins with it.
 """
@@ -11,16 +12,19 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
 from livekit.agents import stt
+from livekit.plugins.local.stt import HYPOTHESIS
 
 _log = logging.getLogger(__name__)
 
 # The least wait in a pause is longer than what it takes from a final transcript to here.
 _PATIENCE = 0.3
 
+_INTERIM = stt.SpeechEventType.INTERIM_TRANSCRIPT
 _ANNOUNCED = stt.SpeechEventType.PREFLIGHT_TRANSCRIPT
 _FINAL = stt.SpeechEventType.FINAL_TRANSCRIPT
 
 Judge = Callable[[str], asyncio.Task[float | None] | None]
+Hear = Callable[[str], None]
 
 
 def is_understood(event: stt.SpeechEvent) -> bool:
@@ -37,17 +41,27 @@ class LastWords:
             nobody can tell.
     """
 
-    def __init__(self, judge: Judge | None) -> None:
+    def __init__(self, judge: Judge | None, hear: Hear | None = None) -> None:
         """Begin with no words.
 
         Args:
             judge: Begins to judge a text; None when the language model's server cannot.
+            hear: Takes all that was said in this turn so far, while it is being said.
         """
         self.completeness: float | None = None
         self._judge = judge
+        self._hear = hear
         self._said: list[str] = []
         self._text = ""
         self._verdict: asyncio.Task[float | None] | None = None
+
+    def interim(self, event: stt.SpeechEvent) -> None:
+        """Take an event of the recogniser, which may be about words that can change yet."""
+        if self._hear and event.type is _INTERIM and event.alternatives:
+            data = event.alternatives[0]
+            # Our own recogniser says more than is shown.
+            hypothesis = (data.metadata or {}).get(HYPOTHESIS, data.text)
+            self._hear(" ".join([*self._said, str(hypothesis)]))
 
     async def weigh(self, event: stt.SpeechEvent) -> AsyncGenerator[stt.SpeechEvent, None]:
         """Pass an event of the recogniser on, a final transcript when there is a verdict on it."""

@@ -23,6 +23,8 @@ from livekit.agents import (
 )
 from livekit.agents.voice.turn import EndpointingOptions
 
+from agent.llm.completeness import COMPLETE
+
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
@@ -53,7 +55,7 @@ _HANGING = Endpointing(1.3, 1.8)
 """After words that ask for more."""
 
 # From so complete on, in falling order: the wait.
-_BY_COMPLETENESS = ((0.5, 0.5), (0.1, 0.9), (0.0, 1.2))
+_BY_COMPLETENESS = ((COMPLETE, 0.5), (0.1, 0.9), (0.0, 1.2))
 # The next answer may be there a little sooner than the last ones.
 _MARGIN = 0.1
 # "Yes" and "Why" begin more sentences than they are.

@@ -22,10 +22,13 @@ def read_beginning(settings: Settings) -> None:
 
 
 async def _read(settings: Settings) -> None:
-    system = {"role": "system", "content": instructions(settings)}
+    beginning = [
+        {"role": "system", "content": instructions(settings)},
+        {"role": "assistant", "content": greeting(settings, settings.language)},
+    ]
     for slot in range(SLOTS):
         server = LlamaServer(settings, slot)
         # Only a preparation: a server that does not answer is noticed by those who wait for it.
         with suppress(aiohttp.ClientError, TimeoutError, ValueError):
-            await server.read([system], greeting(settings, settings.language), "")
+            await server.read(beginning, "")
         await server.aclose()

@@ -13,6 +13,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+COMPLETE = 0.5
+"""From so complete on words are taken to be all that is said."""
+
 _MARKS = re.compile(r"[\s.?!…。？！]+$")
 _ENDS = frozenset({"", ".", "?", "!", "。", "？", "！"})
 # What a model writes at the end of a message, such as <|im_end|> or </s>.

@@ -7,12 +7,12 @@ https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
 from agent.llm.completeness import shares
+from agent.llm.reading import Reading
 from agent.llm.slots import slot_of
 from agent.settings import Settings
 
@@ -22,19 +22,6 @@ _LIKELY = 40
 
 Messages = Sequence[Mapping[str, object]]
 """A conversation in OpenAI's form."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What reading cost.
-
-    Attributes:
-        tokens: How many were new.
-        seconds: How long they took.
-    """
-
-    tokens: int
-    seconds: float
 
 
 class LlamaServer:
@@ -55,32 +42,39 @@ class LlamaServer:
         self._slot = slot
         self._http: aiohttp.ClientSession | None = None
 
-    async def read(self, before: Messages, saying: str, words: str) -> Reading:
+    async def read(self, before: Messages, words: str) -> Reading:
         """Have a conversation read up to the caller's words, and keep what was read.
 
         Args:
             before: The conversation before them.
-            saying: What the agent is saying now, if that is not in the conversation yet.
             words: What the caller has said so far, or nothing.
         """
-        answer = await self._complete(before, saying, words, n_predict=0)
+        prompt = await self._prompt([*before, _said(_WORDS_HERE)], words)
+        answer = await self._complete(prompt, n_predict=0)
         try:
             timings = answer["timings"]
             return Reading(int(timings["prompt_n"]), float(timings["prompt_ms"]) / 1000)
         except (KeyError, TypeError) as error:
             raise ValueError("the server does not tell how long it read") from error
 
-    async def what_follows(self, before: Messages, saying: str, words: str) -> dict[str, float]:
+    async def read_question(self, before: Messages, question: str) -> None:
+        """Have a conversation read to its end, so that the answer to it can be written at once.
+
+        Args:
+            before: The conversation before the question.
+            question: What the caller has said.
+        """
+        await self._complete(await self._render([*before, _said(question)]), n_predict=0)
+
+    async def what_follows(self, before: Messages, words: str) -> dict[str, float]:
         """Return which tokens are likely to follow the caller's words, with their probabilities.
 
         Args:
             before: The conversation before them.
-            saying: What the agent is saying now, if that is not in the conversation yet.
             words: What the caller has said.
         """
-        answer = await self._complete(
-            before, saying, words, n_predict=1, n_probs=_LIKELY, temperature=0
-        )
+        prompt = await self._prompt([*before, _said(_WORDS_HERE)], words)
+        answer = await self._complete(prompt, n_predict=1, n_probs=_LIKELY, temperature=0)
         try:
             likely = answer["completion_probabilities"][0]["top_logprobs"]
         except (LookupError, TypeError) as error:
@@ -92,20 +86,19 @@ class LlamaServer:
         if self._http:
             await self._http.close()
 
-    async def _complete(
-        self, before: Messages, saying: str, words: str, **more: object
-    ) -> dict[str, Any]:
-        conversation = list(before)
-        if saying:
-            conversation.append({"role": "assistant", "content": saying})
-        conversation.append({"role": "user", "content": _WORDS_HERE})
-        rendered = await self._post("/apply-template", {"messages": conversation})
-        prompt, found, _ = str(rendered.get("prompt")).rpartition(_WORDS_HERE)
+    async def _prompt(self, conversation: Messages, words: str) -> str:
+        """Return a prompt that ends with the words, which come where their place is held."""
+        prompt, found, _ = (await self._render(conversation)).rpartition(_WORDS_HERE)
         if not found:
             raise ValueError("the model's template has no place for what a caller says")
-        return await self._post(
-            "/completion", {"prompt": prompt + words, **more, **slot_of(self._slot)}
-        )
+        return prompt + words
+
+    async def _render(self, conversation: Messages) -> str:
+        rendered = await self._post("/apply-template", {"messages": list(conversation)})
+        return str(rendered.get("prompt"))
+
+    async def _complete(self, prompt: str, **more: object) -> dict[str, Any]:
+        return await self._post("/completion", {"prompt": prompt, **more, **slot_of(self._slot)})
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         # Not OpenAI's client: to make one reads certificates, for a third of a second.
@@ -118,3 +111,7 @@ class LlamaServer:
         async with self._http.post(path, json=body) as response:
             answer = await response.json()
         return answer if isinstance(answer, dict) else {}
+
+
+def _said(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}

@@ -10,40 +10,28 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import aiohttp
-from livekit.agents import (
-    AgentSession,
-    ConversationItemAddedEvent,
-    UserInputTranscribedEvent,
-)
+from livekit.agents import AgentSession, ConversationItemAddedEvent
 from livekit.agents.llm import ChatContext, ChatMessage
 
-from agent.llm.completeness import completeness, without_end
-from agent.llm.llama import LlamaServer, Messages, Reading
+from agent.llm.guess import FAILURES, Guess
+from agent.llm.llama import LlamaServer, Messages
 
 # Words at the end of an interim transcript change most often.
 _UNSURE_WORDS = 1
 _WORDS_AT_ONCE = 3
 # To read a few words takes tens of milliseconds; an answer waits no longer for it than this.
 _PATIENCE = 1.0
-# The answer waits while words are judged: a server that takes longer to read the last few of them
-# costs more time than is gained at the end of a turn.
-_WORTH_SECONDS = 0.1
-# So many tokens at once take about as long; one takes half of that, and each of many an eighth
-# (measured on two cores, where the weights come from memory for each pass).
-_FEW_TOKENS = range(3, 9)
-_MANY_TOKENS = 32
-_SHARE_OF_ONE = 1 / 2
-_SHARE_OF_MANY = 1 / 8
-# This is only a preparation: the answer will show what is wrong.
-_FAILURES = (aiohttp.ClientError, TimeoutError, ValueError)
+# From so long on for a few words guesses are not worth their time: what is read for one that is
+# wrong holds up recognition and the answer.
+_WORTH_SECONDS = 0.2
 
 
 class Prefill:
     """Has the beginnings of one call's prompts read; close it with `aclose`.
 
-    One request at a time, and none beside an answer. To read a few words takes as long as to write
-    one, so they are read several at a time.
+    One request at a time, and none beside an answer. Where the server is fast, all that is heard is
+    taken for a `Guess`; where it is not, words are read several at a time, since to read a few
+    takes as long as to write one.
     """
 
     def __init__(self, server: LlamaServer, history: Callable[[], ChatContext]) -> None:
@@ -59,7 +47,7 @@ class Prefill:
         self._wanted: list[str] | None = None
         self._read_words = 0
         self._reading: asyncio.Task[None] | None = None
-        self._judging: asyncio.Task[float | None] | None = None
+        self._guess: Guess | None = None
         self._answers = 0
         self._seconds = float("inf")
 
@@ -70,11 +58,6 @@ class Prefill:
         def _wait(event: ConversationItemAddedEvent) -> None:
             if isinstance(event.item, ChatMessage) and event.item.role == "assistant":
                 self.read_ahead()
-
-        @session.on("user_input_transcribed")
-        def _go_on(event: UserInputTranscribedEvent) -> None:
-            if not event.is_final and session.agent_state == "listening":
-                self.hear(event.transcript)
 
     def read_ahead(self, saying: str = "") -> None:
         """Have the conversation read up to where the caller's next words come.
@@ -88,14 +71,18 @@ class Prefill:
             self._want([])
 
     def hear(self, text: str) -> None:
-        """Take what the caller has said so far."""
+        """Take what the caller has said so far in this turn, as far as it is known."""
+        if self._answers:
+            return
+        if self._fast:
+            self._suppose(text)
+            return
         words = text.split()[:-_UNSURE_WORDS]
         # A text that is shorter than before begins another utterance.
         if len(words) < self._read_words:
             self._read_words = 0
-        if len(words) - self._read_words < _WORDS_AT_ONCE or self._answers:
-            return
-        self._want(words)
+        if len(words) - self._read_words >= _WORDS_AT_ONCE:
+            self._want(words)
 
     def judge(self, text: str) -> asyncio.Task[float | None] | None:
         """Have it judged how complete the caller's words are, before an answer is asked for.
@@ -107,13 +94,12 @@ class Prefill:
             What ends with the `completeness`, or with None if the server does not tell; None where
             the server is too slow for it to be worth the time.
         """
-        if self._seconds > _WORTH_SECONDS:
+        if not self._fast:
             return None
         self._wanted = None
-        if self._judging:
-            self._judging.cancel()
-        self._judging = asyncio.create_task(self._judge(without_end(text)))
-        return self._judging
+        if self._guess is None or not self._guess.settle(text):
+            self._guess = self._guess_at(text, read_on=False)
+        return self._guess.verdict
 
     @asynccontextmanager
     async def at_rest(self) -> AsyncIterator[None]:
@@ -129,6 +115,7 @@ class Prefill:
                 await asyncio.wait(running, timeout=_PATIENCE)
                 for task in running:
                     task.cancel()
+            self._guess = None
             yield
         finally:
             self._answers -= 1
@@ -142,8 +129,25 @@ class Prefill:
         await self._server.aclose()
 
     @property
+    def _fast(self) -> bool:
+        return self._seconds <= _WORTH_SECONDS
+
+    @property
     def _running(self) -> list[asyncio.Task[Any]]:
-        return [task for task in (self._reading, self._judging) if task and not task.done()]
+        reading = self._reading
+        running: list[asyncio.Task[Any]] = [reading] if reading and not reading.done() else []
+        return [*running, *(self._guess.running if self._guess else ())]
+
+    def _suppose(self, text: str) -> None:
+        """Take it that the caller stops now."""
+        if len(text.split()) < _WORDS_AT_ONCE or (self._guess and self._guess.text == text):
+            return
+        if self._guess:
+            self._guess.drop()
+        self._guess = self._guess_at(text, read_on=True)
+
+    def _guess_at(self, text: str, *, read_on: bool) -> Guess:
+        return Guess(self._server, self._before(), text, after=self._reading, read_on=read_on)
 
     def _want(self, words: list[str]) -> None:
         self._wanted = words
@@ -152,32 +156,15 @@ class Prefill:
 
     def _before(self) -> Messages:
         messages, _ = self._history().to_provider_format(format="openai")
+        if self._saying:
+            messages.append({"role": "assistant", "content": self._saying})
         return messages
 
     async def _read(self) -> None:
         while (words := self._wanted) is not None:
             self._wanted, self._read_words = None, len(words)
-            with suppress(*_FAILURES):
-                reading = await self._server.read(self._before(), self._saying, " ".join(words))
+            with suppress(*FAILURES):
+                reading = await self._server.read(self._before(), " ".join(words))
                 # Beside recognition it takes longer, which tells nothing.
                 if not words:
-                    self._seconds = _seconds_to_judge(reading) or self._seconds
-
-    async def _judge(self, text: str) -> float | None:
-        if self._reading:
-            await asyncio.wait({self._reading})
-        with suppress(*_FAILURES):
-            follows = await self._server.what_follows(self._before(), self._saying, text)
-            return completeness(follows)
-        return None
-
-
-def _seconds_to_judge(reading: Reading) -> float | None:
-    """Return what it takes to judge words, as far as a reading tells."""
-    if reading.tokens in _FEW_TOKENS:
-        return reading.seconds
-    if 0 < reading.tokens < _FEW_TOKENS.start:
-        return reading.seconds / _SHARE_OF_ONE
-    if reading.tokens >= _MANY_TOKENS:
-        return reading.seconds / reading.tokens / _SHARE_OF_MANY
-    return None
+                    self._seconds = reading.seconds_for_words or self._seconds

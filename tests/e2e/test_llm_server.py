@@ -117,13 +117,14 @@ async def test_it_answers_in_a_stream(llm: Llm, question: str, city: str) -> Non
 async def test_it_tells_whether_words_are_complete(llm: Llm, begun: str, whole: str) -> None:
     server = LlamaServer(Settings().model_copy(update={"llm_port": llm.port}), 0)
     context = [{"role": "system", "content": SYSTEM}]
+    greeted = [*context, {"role": "assistant", "content": "Hello, how can I help?"}]
     try:
-        reading = await server.read(context, "Hello, how can I help?", "")
+        reading = await server.read(greeted, "")
         assert reading.tokens > 1
-        again = await server.read(context, "Hello, how can I help?", "Can you")
+        again = await server.read(greeted, "Can you")
         assert again.tokens < reading.tokens
         shares = [
-            completeness(await server.what_follows(context, "", without_end(text)))
+            completeness(await server.what_follows(context, without_end(text)))
             for text in (begun, whole)
         ]
     finally:
@@ -137,6 +138,17 @@ async def test_what_a_call_said_before_is_not_read_again(llm: Llm) -> None:
         async with completion(llm, question, max_tokens=4) as response:
             cached.append((await response.json())["timings"]["cache_n"])
     assert cached[1] > 20
+
+
+async def test_a_question_that_was_read_is_answered_from_the_next_token_on(llm: Llm) -> None:
+    server = LlamaServer(Settings().model_copy(update={"llm_port": llm.port}), None)
+    question = "Which river is in Egypt?"
+    try:
+        await server.read_question([{"role": "system", "content": SYSTEM}], question)
+    finally:
+        await server.aclose()
+    async with completion(llm, question, max_tokens=4) as response:
+        assert (await response.json())["timings"]["prompt_n"] == 1
 
 
 async def test_two_calls_are_answered_at_the_same_time(llm: Llm) -> None:

@@ -296,6 +296,15 @@ async def test_words_shown_as_stable_stay(ears: Ears) -> None:
         shown = await ears.next()
     assert shown["stable"] == "turn off the"
     assert shown["text"] == "turn off the lighter"
+    assert shown["hypothesis"] == "burn of a lighter"
+
+
+async def test_a_hypothesis_goes_on_to_the_newest_word(ears: Ears) -> None:
+    ears.stream._interim_wanted = True
+    ears.model.answer = {"text": "turn off the light"}
+    await ears.hear(loud(0.6))
+    shown = await ears.next()
+    assert (shown["text"], shown["hypothesis"]) == ("turn off the", "turn off the light")
 
 
 async def test_a_model_too_slow_for_interims_is_asked_less_often(ears: Ears) -> None:

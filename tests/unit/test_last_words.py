@@ -2,11 +2,13 @@ import asyncio
 
 import pytest
 from livekit.agents import LanguageCode, stt
+from livekit.plugins.local.stt import HYPOTHESIS
 
 from agent.call.last_words import LastWords
 
 pytestmark = pytest.mark.unit
 
+INTERIM = stt.SpeechEventType.INTERIM_TRANSCRIPT
 FINAL = stt.SpeechEventType.FINAL_TRANSCRIPT
 PREFLIGHT = stt.SpeechEventType.PREFLIGHT_TRANSCRIPT
 
@@ -54,6 +56,22 @@ async def test_announced_words_are_judged_once_and_a_final_waits_for_it() -> Non
     assert await final == [FINAL]
     assert words.completeness == 0.9
     assert model.texts == ["Name an animal."]
+
+
+async def test_what_is_being_said_is_told_with_what_was_said_before() -> None:
+    model = Model()
+    told: list[str] = []
+    words = LastWords(model.judge, told.append)
+    model.ready.set()
+    await heard(words, FINAL, "Name an animal.")
+    interim = said(INTERIM, "that lives")
+    words.interim(interim)
+    interim.alternatives[0].metadata = {HYPOTHESIS: "that lives in"}
+    words.interim(interim)
+    words.interim(said(PREFLIGHT, "that lives in the sea."))  # which is judged
+    words.interim(stt.SpeechEvent(type=INTERIM))
+    assert told == ["Name an animal. that lives", "Name an animal. that lives in"]
+    LastWords(model.judge).interim(interim)  # nobody wants to know
 
 
 async def test_a_final_that_was_not_announced_holds_no_answer_up() -> None:

@@ -120,6 +120,12 @@ async def test_what_a_caller_said_over_the_greeting_is_read_behind_it() -> None:
         assert server.prompts == ["<assistant>Hello.</><user>", "<user>What is the"]
 
 
+async def requests(server: Server, number: int) -> None:
+    async with asyncio.timeout(5):
+        while len(server.read) < number:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_template_without_a_place_for_words_is_left_alone() -> None:
     async with prefilling() as (prefill, server):
         server.template = lambda messages: "something else"
@@ -140,15 +146,85 @@ async def ready_to_judge(prefill: Prefill, server: Server) -> None:
 async def test_words_are_judged_by_what_follows_them() -> None:
     async with prefilling(slot=1) as (prefill, server):
         await ready_to_judge(prefill, server)
-        prefill.hear("Can you name one anim")
         judging = prefill.judge("Can you name one animal?")
         assert judging
         async with asyncio.timeout(5):
             assert await judging == pytest.approx(0.75)
-        # The words heard before are not read on their own any more.
         [body] = server.read
         assert body["prompt"] == "<system>Be brief.</><user>Can you name one animal"
         assert (body["n_predict"], body["id_slot"]) == (1, 1)
+
+
+async def test_what_is_heard_is_judged_and_read_to_its_end_before_it_is_certain() -> None:
+    async with prefilling(slot=1) as (prefill, server):
+        await ready_to_judge(prefill, server)
+        prefill.hear("Can you name one animal?")
+        await requests(server, 2)
+        judging = prefill.judge("Can you name one animal?")
+        assert judging
+        async with asyncio.timeout(5):
+            assert await judging == pytest.approx(0.75)
+        await read_all(prefill)
+        assert server.prompts == [
+            "<user>Can you name one animal",
+            "<user>Can you name one animal?</><assistant>",
+        ]
+        assert [body["n_predict"] for body in server.read] == [1, 0]
+        assert server.read[1]["id_slot"] == 1
+
+
+async def test_words_that_go_on_are_not_read_to_their_end() -> None:
+    async with prefilling() as (prefill, server):
+        await ready_to_judge(prefill, server)
+        server.likely = [{"token": " that", "logprob": math.log(0.9)}]
+        prefill.hear("Can you name one animal?")
+        await requests(server, 1)
+        judging = prefill.judge("Can you name one animal.")  # the same words
+        assert judging
+        async with asyncio.timeout(5):
+            assert await judging == 0.0
+        await read_all(prefill)
+        assert server.prompts == ["<user>Can you name one animal"]
+
+
+async def test_what_was_heard_wrong_is_judged_again() -> None:
+    async with prefilling() as (prefill, server):
+        await ready_to_judge(prefill, server)
+        server.answer.clear()
+        prefill.hear("Can you name one animal")
+        prefill.hear("Can you name one animal")
+        await requests(server, 1)
+        judging = prefill.judge("Can you name one anchor?")
+        assert judging
+        server.answer.set()
+        async with asyncio.timeout(5):
+            assert await judging == pytest.approx(0.75)
+        await read_all(prefill)
+        assert server.prompts == ["<user>Can you name one animal", "<user>Can you name one anchor"]
+
+
+async def test_an_end_that_is_written_otherwise_is_not_read_any_more() -> None:
+    async with prefilling() as (prefill, server):
+        await ready_to_judge(prefill, server)
+        server.answer.clear()
+        prefill.hear("Can you name one animal.")
+        await requests(server, 1)
+        judging = prefill.judge("Can you name one animal?")
+        assert judging
+        server.answer.set()
+        async with asyncio.timeout(5):
+            assert await judging == pytest.approx(0.75)
+        await read_all(prefill)
+        assert server.prompts == ["<user>Can you name one animal"]
+
+
+async def test_a_word_or_two_are_not_worth_a_guess() -> None:
+    async with prefilling() as (prefill, server):
+        await ready_to_judge(prefill, server)
+        prefill.hear("Can you")
+        async with asyncio.timeout(1), prefill.at_rest():
+            prefill.hear("Can you name one animal")  # beside an answer
+        assert not server.read
 
 
 async def test_an_answer_comes_after_the_verdict() -> None:
@@ -177,13 +253,13 @@ async def test_an_answer_comes_after_the_verdict() -> None:
 @pytest.mark.parametrize(
     ("tokens", "milliseconds", "able"),
     [
-        (5, 99.0, True),
-        (5, 101.0, False),
-        (1, 49.0, True),
-        (1, 51.0, False),
+        (5, 199.0, True),
+        (5, 201.0, False),
+        (1, 99.0, True),
+        (1, 101.0, False),
         (0, 0.0, False),  # all was read before, which tells nothing
-        (100, 1200.0, True),  # the greeting and all before it
-        (100, 1300.0, False),
+        (100, 2400.0, True),  # the greeting and all before it
+        (100, 2600.0, False),
     ],
 )
 async def test_only_a_server_that_reads_fast_is_asked_to_judge(

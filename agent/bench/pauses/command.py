@@ -99,7 +99,7 @@ async def _spoken_and_heard(
 
 
 async def _complete(server: LlamaServer, context: Messages, text: str) -> float:
-    return completeness(await server.what_follows(context, "", without_end(text)))
+    return completeness(await server.what_follows(context, without_end(text)))
 
 
 async def _words(ear: local.STT, speech: Pcm) -> str:

@@ -15,8 +15,9 @@ client ``flush``        ``id``: the utterance is over; answered by exactly one `
 client ``keyterms``     ``terms``: the names and words to expect from now on
 client ``end``          no more audio; the engine answers what is pending, then closes with 1000
 engine ``ready``        ``model``
-engine ``interim``      ``text, stable, language, start, end``: may still change, but for the
-                        words in ``stable``, with which it begins
+engine ``interim``      ``text, stable, hypothesis, language, start, end``: may still change, but
+                        for the words in ``stable``, with which it begins; ``hypothesis`` goes on
+                        to the newest word, which is often cut in its middle
 engine ``preflight``    ``text, language, confidence, start, end``: what the final will be, unless
                         the caller goes on
 engine ``final``        ``flush`` (the id), ``text`` (may be empty), ``language, confidence, start,

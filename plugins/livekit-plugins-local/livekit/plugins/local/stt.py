@@ -27,6 +27,10 @@ from livekit.plugins.local.watchdog import Watchdog
 
 register()
 
+HYPOTHESIS = "hypothesis"
+"""Key of an interim transcript's ``metadata``: all that was understood, to the newest word, which
+is often cut in its middle and therefore not shown."""
+
 _USAGE_SECONDS = 5.0
 # A preflight makes the framework ask the language model, so it is only ever the whole utterance.
 _EVENTS = {
@@ -307,6 +311,7 @@ def _event(message: dict[str, Any], offset: float) -> stt.SpeechEvent:
         end_time=float(message["end"]) + offset,
         confidence=float(message.get("confidence", 0.0)),
         words=_words(message["words"], offset) if message.get("words") else None,
+        metadata={HYPOTHESIS: str(message["hypothesis"])} if "hypothesis" in message else None,
     )
     return stt.SpeechEvent(type=kind, request_id=utils.shortuuid(), alternatives=[data])
 

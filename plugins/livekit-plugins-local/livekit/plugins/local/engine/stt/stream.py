@@ -300,7 +300,10 @@ class SttStream:
         text = joined(self._sealed, self._interims.show(heard.text))
         stable = joined(self._sealed, self._interims.stable)
         self._preflight.shown(text)
-        await self._emit(message("interim", text, heard.language, span, stable=stable))
+        hypothesis = joined([*self._sealed, heard])
+        await self._emit(
+            message("interim", text, heard.language, span, stable=stable, hypothesis=hypothesis)
+        )
 
     @property
     def _span(self) -> tuple[float, float]:
