@@ -6,6 +6,7 @@ a part of it that was read during it, costs nothing after it.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -24,6 +25,8 @@ _PATIENCE = 1.0
 # From so long on for a few words guesses are not worth their time: what is read for one that is
 # wrong holds up recognition and the answer.
 _WORTH_SECONDS = 0.2
+# Guesses of this call that tell how good the next one is.
+_REMEMBERED = 4
 
 
 class Prefill:
@@ -48,6 +51,7 @@ class Prefill:
         self._read_words = 0
         self._reading: asyncio.Task[None] | None = None
         self._guess: Guess | None = None
+        self._right: deque[bool] = deque(maxlen=_REMEMBERED)
         self._answers = 0
         self._seconds = float("inf")
 
@@ -97,7 +101,10 @@ class Prefill:
         if not self._fast:
             return None
         self._wanted = None
-        if self._guess is None or not self._guess.settle(text):
+        right = self._guess is not None and self._guess.settle(text)
+        if self._guess:
+            self._right.append(right)
+        if self._guess is None or not right:
             self._guess = self._guess_at(text, read_on=False)
         return self._guess.verdict
 
@@ -144,7 +151,9 @@ class Prefill:
             return
         if self._guess:
             self._guess.drop()
-        self._guess = self._guess_at(text, read_on=True)
+        # What is read for one that is wrong has to end before anything else is read.
+        mostly_right = 2 * sum(self._right) >= len(self._right)
+        self._guess = self._guess_at(text, read_on=mostly_right)
 
     def _guess_at(self, text: str, *, read_on: bool) -> Guess:
         return Guess(self._server, self._before(), text, after=self._reading, read_on=read_on)

@@ -218,6 +218,35 @@ async def test_an_end_that_is_written_otherwise_is_not_read_any_more() -> None:
         assert server.prompts == ["<user>Can you name one animal"]
 
 
+async def test_who_is_mostly_heard_wrong_is_not_read_to_the_end() -> None:
+    async with prefilling() as (prefill, server):
+        await ready_to_judge(prefill, server)
+
+        async def turn(heard: str, said: str) -> int:
+            """Return for how many guesses the end was read."""
+            server.read.clear()
+            prefill.hear(heard)
+            await read_verdict(prefill, said)
+            await read_all(prefill)
+            return sum(body["n_predict"] == 0 for body in server.read)
+
+        async def read_verdict(prefill: Prefill, said: str) -> None:
+            await requests(server, 1)
+            async with asyncio.timeout(5):
+                while prefill._guess and prefill._guess.running:
+                    await asyncio.sleep(0.01)
+                judging = prefill.judge(said)
+                assert judging
+                await judging
+
+        assert await turn("Can you name one anchor?", "Can you name one animal?") == 1
+        assert await turn("Can you name one apple?", "Can you name one animal?") == 0
+        # Half of the last guesses have to be right.
+        assert await turn("Can you name one animal?", "Can you name one animal?") == 0
+        assert await turn("Can you name one animal?", "Can you name one animal?") == 0
+        assert await turn("Can you name one animal?", "Can you name one animal?") == 1
+
+
 async def test_a_word_or_two_are_not_worth_a_guess() -> None:
     async with prefilling() as (prefill, server):
         await ready_to_judge(prefill, server)
