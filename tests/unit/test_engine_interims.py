@@ -61,14 +61,14 @@ def test_plain_keeps_what_makes_a_difference() -> None:
     assert plain("It's 5.") != plain("It's 6.")
 
 
-def test_the_first_interim_comes_early_and_the_next_half_a_second_later() -> None:
+def test_the_first_interim_comes_early_and_the_next_a_third_of_a_second_later() -> None:
     pace = Interims()
     assert not pace.due(0.2, 1.0)
     assert pace.due(0.4, 1.2)
     pace.asked(1.2)
     pace.answered(0.1)
-    assert not pace.due(0.8, 1.6)
-    assert pace.due(0.9, 1.75)
+    assert not pace.due(0.7, 1.45)
+    assert pace.due(0.8, 1.55)
 
 
 def test_nothing_to_show_is_tried_again_soon_but_once() -> None:
@@ -80,8 +80,8 @@ def test_nothing_to_show_is_tried_again_soon_but_once() -> None:
     pace.asked(1.2)
     pace.answered(0.1)
     pace.came_to_nothing()
-    assert not pace.due(0.9, 1.5)
-    assert pace.due(1.0, 1.7)
+    assert not pace.due(0.9, 1.45)
+    assert pace.due(1.0, 1.55)
     pace.start_over()
     pace.asked(3.0)
     pace.answered(0.1)
@@ -111,8 +111,8 @@ def test_interims_that_were_dropped_make_the_next_wait_longer_but_not_for_ever()
     pace = Interims()
     pace.asked(1.0)
     pace.dropped()
-    assert not pace.due(5.0, 1.9)
-    assert pace.due(5.0, 2.1)
+    assert not pace.due(5.0, 1.55)
+    assert pace.due(5.0, 1.65)
     for _ in range(10):
         pace.dropped()
     assert pace.due(9.0, 5.1)

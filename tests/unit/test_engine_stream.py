@@ -292,7 +292,7 @@ async def test_words_shown_as_stable_stay(ears: Ears) -> None:
     ears.stream._interim_wanted = True
     for text in ("turn of", "turn off the", "turn off the light", "burn of a lighter"):
         ears.model.answer = {"text": text}
-        await ears.hear(loud(0.6))
+        await ears.hear(loud(0.4))
         shown = await ears.next()
     assert shown["stable"] == "turn off the"
     assert shown["text"] == "turn off the lighter"

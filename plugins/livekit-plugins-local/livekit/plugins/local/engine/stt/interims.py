@@ -4,7 +4,8 @@ from livekit.plugins.local.engine.stt.agreement import Agreement
 
 # Little speech is enough to show something; a new interim soon after the last one shows little new.
 _FIRST_SECONDS = 0.32
-_PERIOD_SECONDS = 0.5
+# The newest is what the language model reads ahead: the older it is, the more words it lacks.
+_PERIOD_SECONDS = 0.3
 # So little speech is often not believed; a moment later there is enough of it.
 _AGAIN_SECONDS = 0.1
 # All calls' interims together may take this share of the model's time: a draft that runs cannot be
