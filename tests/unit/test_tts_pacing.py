@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from livekit.plugins.local.engine import ws_tts
 from livekit.plugins.local.engine.outbox import Outbox
-from livekit.plugins.local.engine.pacing import OVERHEAD, Script, head_start
-from livekit.plugins.local.engine.text.segmenter import Segmenter
+from livekit.plugins.local.engine.pacing import OVERHEAD, Playback, Script, head_start
+from livekit.plugins.local.engine.writing import Writing
 from livekit.plugins.local.protocol import TTS_SAMPLE_RATE, TtsStart
 
 from agent.bench.tts.corpus import REPLIES
@@ -55,21 +55,26 @@ class Socket:
 async def spoken(
     voice: Voice, reply: str, language: str, tokens_per_second: float = TOKENS_PER_SECOND
 ) -> Socket:
-    socket, segmenter = Socket(), Segmenter(language)
-    script = Script(segmenter.hurry)
+    socket, playback = Socket(), Playback()
+    writing = Writing(language, voice.pace)
+    script = Script(lambda: writing.hurry(begun=playback.begun))
 
     async def write() -> None:
         for at in range(0, len(reply), 5):
             await asyncio.sleep(1 / tokens_per_second)
-            for clause in segmenter.push(reply[at : at + 5]):
-                script.add(clause)
-        for clause in segmenter.flush():
-            script.add(clause)
+            script.grow(writing.push(reply[at : at + 5]))
+        script.grow(writing.flush())
         script.end()
 
-    writing = asyncio.create_task(write())
-    await ws_tts._speak(socket, TtsStart(language), script, voice)  # type: ignore[arg-type]
-    await writing
+    writer = asyncio.create_task(write())
+    await ws_tts._speak(
+        socket,  # type: ignore[arg-type]
+        TtsStart(language),
+        script,
+        playback,
+        voice,  # type: ignore[arg-type]
+    )
+    await writer
     return socket
 
 

@@ -17,8 +17,11 @@ _MARGIN_SECONDS = 0.45
 _LOOK_AHEAD = 8
 # So long before the audio ends the rest of a sentence is not waited for any more.
 _HURRY_SECONDS = 0.3
-# A fast speaker: a voice that hands a clause over in pieces has made only a part of it.
-_CHARACTERS_PER_SECOND = 20.0
+CHARACTERS_PER_SECOND = 20.0
+"""Of a fast speaker: a voice that hands a clause over in pieces has made only a part of it."""
+
+# For so long a reply's first sentence is waited for, before a part of it will do.
+_PATIENCE_SECONDS = 0.25
 
 Pace = Callable[[str], float]
 """Returns the seconds that each character of a clause takes, 0 if it takes no time."""
@@ -35,6 +38,7 @@ class Script:
         self._hurry = hurry
         self._clauses: deque[str] = deque()
         self._changed = asyncio.Event()
+        self._began: float | None = None
         self._ended = False
 
     @property
@@ -42,9 +46,11 @@ class Script:
         """Those that nobody has taken yet."""
         return tuple(self._clauses)
 
-    def add(self, clause: str) -> None:
-        """Add the next one."""
-        self._clauses.append(clause)
+    def grow(self, clauses: Sequence[str]) -> None:
+        """Take it that more was written, which completed these clauses, if any."""
+        if self._began is None:
+            self._began = asyncio.get_running_loop().time()
+        self._clauses.extend(clauses)
         self._changed.set()
 
     def end(self) -> None:
@@ -56,20 +62,21 @@ class Script:
         """Return the next one, once it is known; None at the end.
 
         Args:
-            due: Time of the event loop at which it is needed, whole or not.
+            due: Time of the event loop at which it is needed, whole or not; None for the first,
+                which is waited for a little.
         """
-        if due is not None:
+        while not self._clauses and not self._ended:
+            if due is None and self._began is not None:
+                due = self._began + _PATIENCE_SECONDS
+            self._changed.clear()
             try:
                 async with asyncio.timeout_at(due):
-                    return await self.take()
+                    await self._changed.wait()
             except TimeoutError:
                 self._clauses.extend(self._hurry())
-        while not self._clauses:
-            if self._ended:
-                return None
-            self._changed.clear()
-            await self._changed.wait()
-        return self._clauses.popleft()
+                if not self._clauses:
+                    await self._changed.wait()
+        return self._clauses.popleft() if self._clauses else None
 
 
 class Playback:
@@ -96,13 +103,10 @@ class Playback:
     def affords(self, pace: float) -> float:
         """Return how many characters can be spoken before the audio ends, or within 0.4 s.
 
-        Before the first audio there is no silence to be avoided, and so no limit.
-
         Args:
             pace: Seconds that a character takes.
         """
-        in_hand = self.due - asyncio.get_running_loop().time()
-        return _affordable(in_hand, pace) if self.begun else inf
+        return _affordable(self.due - asyncio.get_running_loop().time(), pace)
 
     def play(self, pcm: bytes, delay: float = 0.0) -> None:
         """Note that audio was sent: s16le mono at `TTS_SAMPLE_RATE`.
@@ -133,7 +137,7 @@ def head_start(
     """
     if not spoken:
         return 0.0
-    in_hand, lacking = max(seconds, len(spoken) / _CHARACTERS_PER_SECOND), 0.0
+    in_hand, lacking = max(seconds, len(spoken) / CHARACTERS_PER_SECOND), 0.0
     per_character = in_hand / len(spoken)
     for rest in known[:_LOOK_AHEAD]:
         while rest and lacking < _LONGEST_HEAD_START:

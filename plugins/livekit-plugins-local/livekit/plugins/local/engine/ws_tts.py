@@ -12,10 +12,11 @@ from livekit.plugins.local.engine.outbox import Outbox
 from livekit.plugins.local.engine.pacing import Pace, Playback, Script, head_start
 from livekit.plugins.local.engine.speaking import speak_clause
 from livekit.plugins.local.engine.text.cutting import cut_short
-from livekit.plugins.local.engine.text.segmenter import Segmenter, pause_after
+from livekit.plugins.local.engine.text.segmenter import pause_after
 from livekit.plugins.local.engine.timing.clock import Clock
 from livekit.plugins.local.engine.tts.base import Phoneme
 from livekit.plugins.local.engine.tts.synthesizer import Synthesizer
+from livekit.plugins.local.engine.writing import Writing
 from livekit.plugins.local.engine.ws import parse
 from livekit.plugins.local.protocol import TTS_SAMPLE_RATE, ProtocolError, TtsStart, encode
 
@@ -32,10 +33,11 @@ async def serve_tts(
     start = _start(message)
     synthesizer.voices.resolve(start.voice, start.language)
     await socket.send_str(encode({"type": "ready", "sample_rate": TTS_SAMPLE_RATE}))
-    segmenter = Segmenter(start.language)
-    script = Script(segmenter.hurry)
-    reader = asyncio.create_task(_read(socket, segmenter, script))
-    speaker = asyncio.create_task(_speak(socket, start, script, synthesizer))
+    playback = Playback()
+    writing = Writing(start.language, _pace(start, synthesizer))
+    script = Script(lambda: writing.hurry(begun=playback.begun))
+    reader = asyncio.create_task(_read(socket, writing, script))
+    speaker = asyncio.create_task(_speak(socket, start, script, playback, synthesizer))
     try:
         done, _ = await asyncio.wait({reader, speaker}, return_when=asyncio.FIRST_COMPLETED)
         # The reader ends first only when the client left or broke the protocol.
@@ -47,7 +49,11 @@ async def serve_tts(
         await asyncio.gather(reader, speaker, return_exceptions=True)
 
 
-async def _read(socket: web.WebSocketResponse, segmenter: Segmenter, script: Script) -> None:
+def _pace(start: TtsStart, synthesizer: Synthesizer) -> Pace:
+    return partial(synthesizer.pace, voice=start.voice, language=start.language, speed=start.speed)
+
+
+async def _read(socket: web.WebSocketResponse, writing: Writing, script: Script) -> None:
     """Cut the text into clauses; return when the client closes."""
     ended = False
     async for frame in socket:
@@ -58,28 +64,33 @@ async def _read(socket: web.WebSocketResponse, segmenter: Segmenter, script: Scr
         if ended or kind not in ("text", "flush", "end"):
             raise ProtocolError(f"{kind!r} was not expected in this stream")
         text = content.get("text", "") if isinstance(content, dict) else ""
-        found = segmenter.push(str(text)) if kind == "text" else segmenter.flush()
-        for clause in found:
-            script.add(clause)
+        script.grow(writing.push(str(text)) if kind == "text" else writing.flush())
         if kind == "end":
             ended = True
             script.end()
 
 
 async def _speak(
-    socket: web.WebSocketResponse, start: TtsStart, script: Script, synthesizer: Synthesizer
+    socket: web.WebSocketResponse,
+    start: TtsStart,
+    script: Script,
+    playback: Playback,
+    synthesizer: Synthesizer,
 ) -> None:
     async with Outbox(socket) as outbox:
-        await _speak_into(outbox, start, script, synthesizer)
+        await _speak_into(outbox, start, script, playback, synthesizer)
 
 
 async def _speak_into(
-    outbox: Outbox, start: TtsStart, script: Script, synthesizer: Synthesizer
+    outbox: Outbox,
+    start: TtsStart,
+    script: Script,
+    playback: Playback,
+    synthesizer: Synthesizer,
 ) -> None:
     pause = 0.0
-    playback = Playback()
     clock = Clock(TTS_SAMPLE_RATE, start.language, start.speed)
-    pace = partial(synthesizer.pace, voice=start.voice, language=start.language, speed=start.speed)
+    pace = _pace(start, synthesizer)
     async for clause in _affordable(script, start.language, pace, playback):
         await outbox.put(encode({"type": "segment", "text": clause}))
         told: list[Phoneme] = []

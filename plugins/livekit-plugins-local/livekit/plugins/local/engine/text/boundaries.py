@@ -35,6 +35,8 @@ _BOUNDARY = re.compile(
     re.VERBOSE,
 )
 _WORD_END = re.compile(rf"(?<=\S){_NEXT}")
+# Three letters: neither an initial nor "p.m.", and no number that may go on behind the point.
+_WHOLE = re.compile(r"(?=[^\W\d_a-zà-ÿ]).*[^\W\d_]{3}(?P<mark>\.|[ \u00a0\u202f]?[!?])", re.DOTALL)
 _LIST_NUMBER = re.compile(r"(?:^|\n)\s*\d{1,3}$")
 
 
@@ -55,6 +57,19 @@ def boundaries(text: str, language: str) -> Iterator[Boundary]:
             strength = _judge(before, match["mark"], match["next"], language)
             if strength:
                 yield Boundary(match.end(), strength)
+
+
+def ends_sentence(text: str, language: str) -> bool:
+    """Return whether a text looks like a whole sentence, without waiting for what comes next.
+
+    Args:
+        text: The text so far.
+        language: Language code.
+    """
+    match = _WHOLE.fullmatch(text)
+    if match is None:
+        return False
+    return not is_abbreviation(text[: match.start("mark")], "", language.partition("-")[0].lower())
 
 
 def word_end(text: str, limit: int) -> int:

@@ -52,6 +52,18 @@ class Segmenter:
         self._first = True
         return self._complete()
 
+    @property
+    def rest(self) -> str:
+        """What is not complete yet."""
+        return self._text.lstrip()
+
+    def cut(self, end: int) -> list[str]:
+        """Cut a segment out of the `rest`, in a place that somebody else has chosen."""
+        text = self.rest
+        self._text = text[end:]
+        self._first = False
+        return [text[:end].strip()]
+
     def flush(self) -> list[str]:
         """Return what is left, complete or not; the next segment is a first one again."""
         rest = self._text.strip()
