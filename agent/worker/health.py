@@ -26,6 +26,9 @@ _log = logging.getLogger(__name__)
 
 # The framework asks for the load every 0.5 s and passes it on to LiveKit every 2.5 s.
 _LOAD_SECONDS = 3.0
+# A little less than LiveKit's limit, 0.7 by default:
+# https://github.com/livekit/livekit/blob/v1.13.5/pkg/agent/config.go
+_WITH_A_PLACE_LEFT = 0.69
 # The framework's longest pause between two attempts to register, and a little.
 _REGISTER_SECONDS = 12.0
 _HOST = "127.0.0.1"
@@ -69,10 +72,14 @@ class WorkerHealth:
         server.on("worker_registered", self._on_registered)
 
     def load(self) -> float:
-        """Return the load in [0, 1] that LiveKit sees: 1 means no more calls."""
+        """Return the load in [0, 1] that LiveKit sees: 1 means no more calls.
+
+        LiveKit gives no job to a worker from its own limit on, ``agents.target_load``, so that one
+        with a place left has to stay below it.
+        """
         if not self._able or self._server is None:
             self._refused = True
-        return self._busy
+        return self._busy if self._busy >= 1.0 else self._busy * _WITH_A_PLACE_LEFT
 
     @property
     def _calls(self) -> int:

@@ -57,18 +57,32 @@ def test_it_is_full_while_the_engine_is_not_ready(engine: Readiness | None) -> N
     assert not watched.readiness.ready
 
 
-@pytest.mark.parametrize(("calls", "load"), [(0, 0.0), (1, 0.5), (2, 1.0), (3, 1.0)])
-def test_its_load_is_calls_per_capacity(calls: int, load: float) -> None:
-    watched, server = health()
-    server.active_jobs = [SimpleNamespace()] * calls
-    assert watched.load() == load
+# From there on LiveKit gives a worker no job, unless it is told otherwise.
+LIVEKIT_LIMIT = 0.7
 
 
-@pytest.mark.parametrize(("engine", "load"), [(0.3, 0.5), (0.9, 0.9), (1.0, 1.0)])
-def test_a_busy_engine_counts_as_much_as_calls(engine: float, load: float) -> None:
+@pytest.mark.parametrize("capacity", [2, 4, 100])
+def test_every_place_for_a_call_can_be_taken(capacity: int) -> None:
+    watched, server = health(max_calls=capacity)
+    loads = []
+    for calls in range(capacity):
+        server.active_jobs = [SimpleNamespace()] * calls
+        loads.append(watched.load())
+    assert loads[0] == 0.0
+    assert loads == sorted(set(loads))  # another worker with fewer calls is preferred
+    assert loads[-1] < LIVEKIT_LIMIT
+    for calls in (capacity, capacity + 1):
+        server.active_jobs = [SimpleNamespace()] * calls
+        assert watched.load() == 1.0
+
+
+@pytest.mark.parametrize(("engine", "share"), [(0.3, 0.5), (0.9, 0.9)])
+def test_a_busy_engine_counts_as_much_as_calls(engine: float, share: float) -> None:
     watched, server = health(engine=Readiness(True, SPEECH, engine))
     server.active_jobs = [SimpleNamespace()]
-    assert watched.load() == load
+    assert watched.load() == pytest.approx(share * 0.69)
+    watched._on_engine(Readiness(True, SPEECH, 1.0))
+    assert watched.load() == 1.0
 
 
 def test_ready_needs_registration_server_and_engine() -> None:
