@@ -13,7 +13,7 @@ from livekit.plugins.local.models.space import existing, free_bytes, readable
 
 from agent.cli.models import needed_models
 from agent.doctor.finding import Finding, fail, ok, warn
-from agent.llm.server import available_cores
+from agent.llm.server import physical_cores
 from agent.model_store import model_store
 from agent.settings import Settings
 
@@ -31,7 +31,7 @@ _SMI = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=
 
 def processor(settings: Settings, cpuinfo: Path = _CPUINFO) -> Finding:
     """Look for the instructions without which the models are slow."""
-    cores = available_cores()
+    cores = physical_cores()
     told = f"{cores} core{'s' if cores > 1 else ''}, {platform.machine()}"
     if platform.machine().lower() not in ("x86_64", "amd64") or not cpuinfo.exists():
         return ok(told)

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import psutil
 from aiohttp import web
+from livekit.plugins.local.cores import available_cores
 from livekit.plugins.local.models import (
     OnProgress,
     Progress,
@@ -188,7 +189,7 @@ def set_params(params: Any, settings: Settings, path: Path, *, gpu: bool) -> Any
     params.cache_prompt = True
     params.cache_ram_mib = PROMPT_CACHE_MIB
     params.warmup = True
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = available_cores()
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = physical_cores()
     params.n_gpu_layers = -1 if gpu and settings.device != "cpu" else 0
     params.main_gpu = int(settings.device.partition(":")[2] or 0)
     params.ui = False
@@ -203,7 +204,6 @@ def has_gpu(devices: list[dict[str, Any]]) -> bool:
     return any(device["name"] != "CPU" for device in devices)
 
 
-def available_cores() -> int:
+def physical_cores() -> int:
     """Return how many physical cores this process may use."""
-    logical = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(logical or 1, psutil.cpu_count(logical=False) or logical or 1)
+    return min(available_cores(), psutil.cpu_count(logical=False) or available_cores())

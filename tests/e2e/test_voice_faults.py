@@ -28,7 +28,7 @@ ANSWERS = {
     "Germany": "Germany is in Europe. It has many castles. The capital is Berlin.",
     # The voice that hangs has recovered before this is over.
     "Italy": "Italy looks like a boot. It is famous for its pizza. The capital is Rome. "
-    "People like to sing there.",
+    "People like to sing there. The summers are long and dry.",
     "Japan": "Japan is an island country. It has fast trains. The capital is Tokyo.",
     "Egypt": "Egypt has a great river. It has many pyramids. The capital is Cairo.",
 }

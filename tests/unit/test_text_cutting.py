@@ -18,7 +18,7 @@ PLAIN = "Votre table pour quatre personnes est réservée à votre nom pour ce s
         ("fr", PLAIN, 40, "Votre table pour quatre personnes"),
         # Not even that: as little as there is, but no shred.
         ("fr", PLAIN, 5, "Votre table pour quatre personnes"),
-        ("en", CLAUSES, 5, "The shop is open until eight,"),
+        ("en", CLAUSES, 5, "The shop is open"),
         # Nobody knows the phrases of this language.
         ("es", "Su mesa para cuatro personas esta reservada", 25, "Su mesa para cuatro"),
     ],

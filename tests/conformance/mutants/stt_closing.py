@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 from livekit import rtc
+from livekit.agents import stt
+from livekit.agents.utils import aio
 from livekit.plugins import local
 from livekit.plugins.local.client import EngineConnection
 
@@ -21,6 +23,8 @@ class ClosesSlowly(Stream):
 class GoesOnAfterClose(Stream):
     async def aclose(self) -> None:
         self._event_ch.close()
+        # What is heard from now on goes nowhere, and so does not end the stream after all.
+        self._event_ch = aio.Chan[stt.SpeechEvent]()
 
 
 class LeavesTask(Stream):

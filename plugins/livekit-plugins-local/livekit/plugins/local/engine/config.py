@@ -1,22 +1,15 @@
 """What an engine process needs to know."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from livekit.plugins.local.cores import available_cores
 from livekit.plugins.local.engine.tts.base import SpeechServer
 from livekit.plugins.local.models.store import SOURCES
 
 AUTO = "auto"
 EncoderContext = Literal["auto", "full"]
-
-
-def available_cores() -> int:
-    """Return how many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
