@@ -66,8 +66,9 @@ def test_a_slow_voice_begins_with_a_phrase() -> None:
     assert written(SENTENCE, SLOW, begun=False, tokens_per_second=20) == [PHRASE]
 
 
-def test_a_fast_voice_waits_for_the_sentence() -> None:
-    assert written(SENTENCE, FAST, begun=False, tokens_per_second=20) == []
+def test_a_fast_voice_waits_for_the_sentence_but_not_for_long() -> None:
+    assert written(SENTENCE, FAST, begun=False, tokens_per_second=40) == []
+    assert written(SENTENCE, FAST, begun=False, tokens_per_second=20) == [PHRASE]
 
 
 def test_a_phrase_after_which_there_would_be_silence_is_not_said() -> None:

@@ -7,8 +7,10 @@ from livekit.plugins.local.engine.text.boundaries import ends_sentence
 from livekit.plugins.local.engine.text.cutting import first_phrase
 from livekit.plugins.local.engine.text.segmenter import Segmenter
 
-# A voice that says a phrase sooner than this loses more by the cut than it gains.
+# A voice that says a phrase sooner than this loses more by the cut than it gains, unless the first
+# sentence is written for so long.
 _SLOW_SECONDS = 0.15
+_LONG_SECONDS = 0.4
 # What must have been written and made by the end of the first phrase, in characters.
 _NEXT_CHARACTERS = 25
 
@@ -63,7 +65,9 @@ class Writing:
             return []
         phrase = self._segmenter.rest[:end]
         pace = self._pace(phrase)
-        if pace * (len(phrase) + OVERHEAD) < _SLOW_SECONDS:
+        slow = pace * (len(phrase) + OVERHEAD) >= _SLOW_SECONDS
+        seconds = asyncio.get_running_loop().time() - (self._began or 0.0)
+        if not slow and (begun or seconds < _LONG_SECONDS):
             return []
         return self._segmenter.cut(end) if begun or self._keeps_up(phrase, pace) else []
 
