@@ -187,35 +187,31 @@ async def test_words_that_go_on_are_not_read_to_their_end() -> None:
         assert server.prompts == ["<user>Can you name one animal"]
 
 
-async def test_what_was_heard_wrong_is_judged_again() -> None:
+@pytest.mark.parametrize(
+    ("heard", "said", "read"),
+    [
+        # Other words are judged again,
+        ("Can you name one anchor", "Can you name one animal?", ["anchor", "animal"]),
+        # another mark at the end is read with the answer.
+        ("Can you name one animal.", "Can you name one animal?", ["animal"]),
+    ],
+)
+async def test_what_was_not_said_is_not_read_to_its_end(
+    heard: str, said: str, read: list[str]
+) -> None:
     async with prefilling() as (prefill, server):
         await ready_to_judge(prefill, server)
         server.answer.clear()
-        prefill.hear("Can you name one animal")
-        prefill.hear("Can you name one animal")
+        prefill.hear(heard)
+        prefill.hear(heard)
         await requests(server, 1)
-        judging = prefill.judge("Can you name one anchor?")
+        judging = prefill.judge(said)
         assert judging
         server.answer.set()
         async with asyncio.timeout(5):
             assert await judging == pytest.approx(0.75)
         await read_all(prefill)
-        assert server.prompts == ["<user>Can you name one animal", "<user>Can you name one anchor"]
-
-
-async def test_an_end_that_is_written_otherwise_is_not_read_any_more() -> None:
-    async with prefilling() as (prefill, server):
-        await ready_to_judge(prefill, server)
-        server.answer.clear()
-        prefill.hear("Can you name one animal.")
-        await requests(server, 1)
-        judging = prefill.judge("Can you name one animal?")
-        assert judging
-        server.answer.set()
-        async with asyncio.timeout(5):
-            assert await judging == pytest.approx(0.75)
-        await read_all(prefill)
-        assert server.prompts == ["<user>Can you name one animal"]
+        assert server.prompts == [f"<user>Can you name one {word}" for word in read]
 
 
 async def test_who_is_mostly_heard_wrong_is_not_read_to_the_end() -> None:

@@ -46,6 +46,10 @@ def test_a_phrase_ends_before_a_word_that_begins_another(text: str, phrase: str 
     assert (text[:end] if end else None) == phrase
 
 
+def test_where_nobody_knows_the_phrases_none_is_torn_off() -> None:
+    assert first_phrase("Su mesa para cuatro personas esta reservada", "es") is None
+
+
 def written(text: str, pace: float, *, begun: bool, tokens_per_second: float) -> list[str]:
     async def write() -> list[str]:
         writing = Writing("fr", lambda _: pace)

@@ -45,8 +45,8 @@ class Writing:
         return clauses
 
     def flush(self) -> list[str]:
-        """Return what is left, complete or not."""
-        self._cut = False
+        """Return what is left, complete or not; what comes next is written anew."""
+        self._began, self._characters, self._cut = None, 0, False
         return self._segmenter.flush()
 
     def hurry(self, *, begun: bool) -> list[str]:

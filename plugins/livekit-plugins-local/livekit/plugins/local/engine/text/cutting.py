@@ -50,16 +50,13 @@ def first_phrase(text: str, language: str) -> int | None:
 
     Args:
         text: The beginning of a segment, of which more is to come.
-        language: Language code.
+        language: Language code; nothing is found where nobody knows the phrases of it.
     """
-    for match in _phrase_ends(language.partition("-")[0].lower()).finditer(text):
+    ends = _PHRASES.get(language.partition("-")[0].lower())
+    for match in ends.finditer(text) if ends else ():
         if _letters(text[: match.start()]) >= _MIN_LETTERS_OF_PHRASE:
             return match.start()
     return None
-
-
-def _phrase_ends(language: str) -> re.Pattern[str]:
-    return _PHRASES.get(language, _WORDS)
 
 
 def _letters(text: str) -> int:
@@ -74,5 +71,5 @@ def _places(segment: str, language: str) -> Iterator[list[int]]:
         return min(map(_letters, parts)) >= letters
 
     yield [end for end, _ in boundaries(segment, language) if apart(end, MIN_LETTERS)]
-    ends = [match.start() for match in _phrase_ends(language).finditer(segment)]
+    ends = [match.start() for match in _PHRASES.get(language, _WORDS).finditer(segment)]
     yield [end for end in ends if apart(end, _MIN_LETTERS_OF_PHRASE)]
