@@ -105,32 +105,45 @@ def test_a_batch_has_a_prompt_and_an_answer_for_each(
 
 
 @pytest.mark.parametrize(
-    ("english", "french", "seconds", "settled", "language"),
+    ("french", "answers", "language", "hearings"),
     [
-        (0.4, 0.6, 2.0, False, "fr"),
-        (0.3, 0.7, 1.0, False, "en"),
-        (0.1, 0.9, 1.0, False, "fr"),
-        (0.3, 0.7, 1.0, True, "en"),
-        (0.45, 0.55, 3.0, True, "en"),
-        (0.05, 0.95, 0.5, True, "en"),
-        (0.05, 0.95, 3.0, True, "fr"),
+        (0.1, [Answer(" Yes.")], "en", 1),
+        (0.99, [Answer(" Oui.")], "fr", 1),
+        (0.6, [Answer(" Yes."), Answer(" Oui.")], "fr", 2),
+        (0.6, [Answer(" Yes.", -0.3), Answer(" Oui.", -0.6)], "en", 2),
+        (0.4, [Answer(" Yes.", -0.6), Answer(" Oui.", -0.3)], "fr", 2),
+        (0.6, [Answer(" Yes.", -0.6), Answer(" je y va je y va", -0.1)], "en", 2),
     ],
 )
-def test_the_language_changes_only_for_good_reasons(
+def test_a_doubtful_utterance_is_heard_in_both_languages(
     ear: WhisperRecogniser,
     fake: FakeModel,
-    english: float,
     french: float,
-    seconds: float,
-    settled: bool,
+    answers: list[Answer],
     language: str,
+    hearings: int,
 ) -> None:
     # The rest is on a language that nobody speaks here.
-    fake.scores = {"en": english / 2, "fr": french / 2, "de": 0.5}
-    request = speech(3, candidates=("en", "fr"), speech_seconds=seconds, settled=settled)
+    fake.scores = {"en": (1 - french) / 2, "fr": french / 2, "de": 0.5}
+    fake.answers = list(answers)
+    request = speech(3, candidates=("en", "fr"), speech_seconds=2.0, settled=True)
     (heard,) = ear.transcribe_batch([request])
     assert heard.language == language
-    assert heard.language_probability == pytest.approx(french if language == "fr" else english)
+    assert heard.text == answers[0 if language == "en" else -1].text.strip()
+    assert heard.language_probability == pytest.approx(french if language == "fr" else 1 - french)
+    assert len(fake.asked) == hearings
+    assert len(fake.shapes) == 1, "the sound is encoded once"
+
+
+def test_the_doubtful_one_of_a_batch_is_heard_alone(
+    ear: WhisperRecogniser, fake: FakeModel
+) -> None:
+    fake.scores = {"en": 0.5, "fr": 0.5}
+    fake.answers = [Answer(" Yes."), Answer(" No.", -0.5), Answer(" Non.", -0.2)]
+    requests = [speech(3, draft=False), speech(3, candidates=("en", "fr"), speech_seconds=2.0)]
+    first, second = ear.transcribe_batch(requests)
+    assert (first.text, second.text) == ("Yes.", "Non.")
+    assert [shape[0] for shape in fake.shapes] == [2, 1]
 
 
 def test_key_terms_come_before_the_text_and_leave_room_for_it(

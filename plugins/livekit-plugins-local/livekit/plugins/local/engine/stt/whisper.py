@@ -20,7 +20,7 @@ from livekit.plugins.local.engine.config import EncoderContext
 from livekit.plugins.local.engine.device import Device, explain_device_failure
 from livekit.plugins.local.engine.stt.base import Request, Samples, Transcription
 from livekit.plugins.local.engine.stt.guards import no_speech, phantom
-from livekit.plugins.local.engine.stt.language import choose
+from livekit.plugins.local.engine.stt.language import Choice, choose, evidence
 from livekit.plugins.local.engine.stt.looping import (
     compression,
     repeats,
@@ -169,10 +169,26 @@ class WhisperRecogniser:
 
     def _attempt(self, requests: Sequence[Request], context: int) -> list[_Decoded]:
         encoded = self._encode([request.audio for request in requests], context)
-        languages = self._detect(encoded, requests)
+        choices = self._detect(encoded, requests)
+        decoded = self._decode(encoded, requests, [likely for likely, *_ in choices])
+        for at, (request, (_, *others)) in enumerate(zip(requests, choices, strict=True)):
+            for other in others:
+                alone = encoded if len(requests) == 1 else self._encode([request.audio], context)
+                rivals = [decoded[at], *self._decode(alone, [request], [other])]
+                # What the decoder repeats, it finds probable.
+                decoded[at] = max(
+                    rivals, key=lambda each: (not each.looping, evidence(each.heard, request))
+                )
+        if requests[0].words:
+            decoded = [self._aligned(decoded[0], requests[0], encoded)]
+        return decoded
+
+    def _decode(
+        self, encoded: StorageView, requests: Sequence[Request], choices: Sequence[Choice]
+    ) -> list[_Decoded]:
         prompts = [
-            self._prompts.prompt(language, request.keyterms)
-            for request, (language, _) in zip(requests, languages, strict=True)
+            self._prompts.prompt(choice.language, request.keyterms)
+            for request, choice in zip(requests, choices, strict=True)
         ]
         limits = [token_limit(len(request.audio) / STT_SAMPLE_RATE) for request in requests]
         results = self._model.generate(
@@ -184,15 +200,12 @@ class WhisperRecogniser:
             return_scores=True,
             return_no_speech_prob=True,
         )
-        decoded = [
-            self._decoded(result, language, probability, limit, request.speech_seconds)
-            for request, result, (language, probability), limit in zip(
-                requests, results, languages, limits, strict=True
+        return [
+            self._decoded(result, choice, limit, request.speech_seconds)
+            for request, result, choice, limit in zip(
+                requests, results, choices, limits, strict=True
             )
         ]
-        if requests[0].words:
-            decoded = [self._aligned(decoded[0], requests[0], encoded)]
-        return decoded
 
     def _aligned(self, decoded: _Decoded, request: Request, encoded: StorageView) -> _Decoded:
         heard = decoded.heard
@@ -219,9 +232,9 @@ class WhisperRecogniser:
         features = np.stack([spectrogram(self._features, audio, context) for audio in audios])
         return self._model.encode(StorageView.from_array(np.ascontiguousarray(features)))
 
-    def _detect(self, encoded: StorageView, requests: Sequence[Request]) -> list[tuple[str, float]]:
+    def _detect(self, encoded: StorageView, requests: Sequence[Request]) -> list[list[Choice]]:
         if not self._model.is_multilingual or all(len(r.candidates) < 2 for r in requests):
-            return [(request.current, 1.0) for request in requests]
+            return [[Choice(request.current, 1.0)] for request in requests]
         found = self._model.detect_language(encoded)
         return [
             choose(dict(scores), request) for scores, request in zip(found, requests, strict=True)
@@ -230,18 +243,17 @@ class WhisperRecogniser:
     def _decoded(
         self,
         result: WhisperGenerationResult,
-        language: str,
-        probability: float,
+        choice: Choice,
         limit: int,
         speech_seconds: float,
     ) -> _Decoded:
-        tokenizer = self._prompts.tokenizer(language)
+        tokenizer = self._prompts.tokenizer(choice.language)
         written = [token for token in result.sequences_ids[0] if token < tokenizer.eot]
         ids = written[: said_once(written, speech_seconds)]
         heard = Transcription(
             text=str(tokenizer.decode(ids)).strip(),
-            language=language,
-            language_probability=probability,
+            language=choice.language,
+            language_probability=choice.probability,
             avg_logprob=result.scores[0],
             no_speech_prob=result.no_speech_prob,
         )
