@@ -11,6 +11,7 @@ from livekit.agents.llm import ChatChunk, ChatContext, ChatMessage, Tool
 from agent.call.instructions import instructions
 from agent.call.last_words import LastWords, is_understood
 from agent.call.phrases import apology
+from agent.call.turn_taking import verdict_pays
 from agent.llm.llama import LlamaServer
 from agent.llm.prefill import Prefill
 from agent.receipts.nodes import Nodes
@@ -46,7 +47,11 @@ class Assistant(Agent):
         super().__init__(instructions=instructions(settings))
         self._settings = settings
         self._language = language
-        self.prefill = Prefill(LlamaServer(settings, slot), lambda: self.chat_ctx)
+        self.prefill = Prefill(
+            LlamaServer(settings, slot),
+            lambda: self.chat_ctx,
+            lambda: verdict_pays(language(), recorder.pace.least_so_far),
+        )
         embedded = settings.embedded_llm
         self.last_words = (
             LastWords(self.prefill.judge, self.prefill.hear) if embedded else LastWords(None)

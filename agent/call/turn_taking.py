@@ -155,6 +155,16 @@ def unhurried(chosen: Endpointing, answer: float) -> Endpointing:
     return Endpointing(max(chosen.min_delay, free), chosen.max_delay)
 
 
+def verdict_pays(language: str, answer: float) -> bool:
+    """Return whether an answer may be there sooner if it is known how complete the words are.
+
+    Args:
+        language: What is spoken.
+        answer: Seconds from the end of speech until there is one.
+    """
+    return answer - _MARGIN < delays(language).max_delay
+
+
 def follow_words(
     session: AgentSession[None],
     language: str,

@@ -37,15 +37,22 @@ class Prefill:
     takes as long as to write one.
     """
 
-    def __init__(self, server: LlamaServer, history: Callable[[], ChatContext]) -> None:
+    def __init__(
+        self,
+        server: LlamaServer,
+        history: Callable[[], ChatContext],
+        verdict_pays: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Prepare; nothing is connected yet.
 
         Args:
             server: The embedded server; it is closed with this.
             history: Returns the conversation so far.
+            verdict_pays: Tells whether words are to be judged where the answer waits for it.
         """
         self._server = server
         self._history = history
+        self._verdict_pays = verdict_pays
         self._saying = ""
         self._wanted: list[str] | None = None
         self._read_words = 0
@@ -96,7 +103,7 @@ class Prefill:
 
         Returns:
             What ends with the `completeness`, or with None if the server does not tell; None where
-            the server is too slow for it to be worth the time.
+            it is not worth the time.
         """
         if not self._fast:
             return None
@@ -104,9 +111,10 @@ class Prefill:
         right = self._guess is not None and self._guess.settle(text)
         if self._guess:
             self._right.append(right)
-        if self._guess is None or not right:
-            self._guess = self._guess_at(text, read_on=False)
-        return self._guess.verdict
+        if right and self._guess:
+            return self._guess.verdict
+        self._guess = self._guess_at(text, read_on=False) if self._verdict_pays() else None
+        return self._guess.verdict if self._guess else None
 
     @asynccontextmanager
     async def at_rest(self) -> AsyncIterator[None]:

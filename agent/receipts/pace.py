@@ -27,4 +27,9 @@ class AnswerPace:
 
         It is 0 as well where one of them was not written while the turn was being confirmed.
         """
-        return min(self._seconds) if len(self._seconds) == _TURNS else 0.0
+        return self.least_so_far if len(self._seconds) == _TURNS else 0.0
+
+    @property
+    def least_so_far(self) -> float:
+        """The same from the first answer on."""
+        return min(self._seconds, default=0.0)

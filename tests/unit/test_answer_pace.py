@@ -26,6 +26,7 @@ def test_the_shortest_of_the_last_three_answers_counts() -> None:
     for end in (1500.0, 900.0):
         pace.take(receipt(end))
         assert pace.least == 0.0
+        assert pace.least_so_far == end / 1000
     pace.take(receipt(700.0, name="clause"))  # nothing was spoken
     pace.take(receipt(700.0, answered=False))
     assert pace.least == 0.0

@@ -53,7 +53,9 @@ class Server:
 
 
 @asynccontextmanager
-async def prefilling(slot: int | None = None) -> AsyncIterator[tuple[Prefill, Server]]:
+async def prefilling(
+    slot: int | None = None, *, verdict_pays: bool = True
+) -> AsyncIterator[tuple[Prefill, Server]]:
     server, port = Server(), free_port()
     app = web.Application()
     app.router.add_post("/apply-template", server.render)
@@ -64,7 +66,7 @@ async def prefilling(slot: int | None = None) -> AsyncIterator[tuple[Prefill, Se
     history = ChatContext.empty()
     history.add_message(role="system", content="Be brief.")
     settings = Settings().model_copy(update={"llm_port": port})
-    prefill = Prefill(LlamaServer(settings, slot), lambda: history)
+    prefill = Prefill(LlamaServer(settings, slot), lambda: history, lambda: verdict_pays)
     try:
         yield prefill, server
     finally:
@@ -250,6 +252,22 @@ async def test_a_word_or_two_are_not_worth_a_guess() -> None:
         async with asyncio.timeout(1), prefill.at_rest():
             prefill.hear("Can you name one animal")  # beside an answer
         assert not server.read
+
+
+async def test_an_answer_that_is_late_anyway_waits_for_no_verdict() -> None:
+    async with prefilling(verdict_pays=False) as (prefill, server):
+        await ready_to_judge(prefill, server)
+        assert prefill.judge("Can you name one animal?") is None
+        assert not server.read
+        # One that is there already is taken all the same.
+        prefill.hear("Can you name one animal")
+        await requests(server, 1)
+        judging = prefill.judge("Can you name one animal?")
+        assert judging
+        async with asyncio.timeout(5):
+            assert await judging == pytest.approx(0.75)
+        await read_all(prefill)
+        assert prefill.judge("Can you name one apple?") is None
 
 
 async def test_an_answer_comes_after_the_verdict() -> None:

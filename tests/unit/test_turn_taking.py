@@ -6,7 +6,15 @@ from livekit.agents import (
     UserStateChangedEvent,
 )
 
-from agent.call.turn_taking import Detector, Endpointing, delays, follow_words, hangs, unhurried
+from agent.call.turn_taking import (
+    Detector,
+    Endpointing,
+    delays,
+    follow_words,
+    hangs,
+    unhurried,
+    verdict_pays,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -82,6 +90,16 @@ def test_where_answers_are_slow_waiting_for_them_costs_nothing() -> None:
     assert unhurried(chosen, 0.95).min_delay == pytest.approx(0.85)
     assert unhurried(chosen, 3.0) == Endpointing(1.0, 1.0)
     assert unhurried(Endpointing(0.5, 0.5), 3.0) == Endpointing(0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("language", "answer", "pays"),
+    [("en", 0.0, True), ("en", 1.05, True), ("en", 1.15, False), ("fr", 1.15, True)],
+)
+def test_words_are_judged_where_an_answer_may_come_sooner(
+    language: str, answer: float, pays: bool
+) -> None:
+    assert verdict_pays(language, answer) is pays
 
 
 async def test_the_detector_is_the_local_one_and_knows_its_languages(
