@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from livekit.plugins.local.engine.tts.kokoro_model import (
     SAMPLE_RATE,
     SYMBOL_IDS,
     KokoroModel,
+    Silence,
     load_styles,
 )
 from livekit.plugins.local.engine.tts.phonemes import phonemize
@@ -37,6 +39,8 @@ _DIALECTS = {
 }
 _PAUSE_SECONDS = 0.1
 _FIRST_WORDS = "1, 2, 3."
+# A word in any language, without a pause.
+_TO_ITSELF = "21."
 # Where phonemes that are too many may be cut, best first.
 _CUTS = (re.compile(r"[.!?…]”? "), re.compile(r"[,;:—)]”? "), re.compile(r" "))
 
@@ -51,14 +55,14 @@ class KokoroEngine:
 
     name = "kokoro"
     sample_rate = SAMPLE_RATE
-    version = "1.0-q8"
+    version = "1.0-q8-2"
 
     def __init__(self, context: EngineContext) -> None:
         self.pace = 0.0
         self._context = context
         self._model: KokoroModel
         self._files: dict[str, Path] = {}
-        self._styles: dict[str, NDArray[np.float32]] = {}
+        self._known: dict[str, _Voice] = {}
 
     def voices(self) -> dict[str, frozenset[str]]:
         """Return the voices whose files are there and whose language can be transcribed."""
@@ -75,39 +79,63 @@ class KokoroEngine:
             )
         self._model = KokoroModel(networks[0], self._context.threads)
         self._files = {file.stem: file for file in files if file.stem[0] in _DIALECTS}
-        voice = next(iter(self._files))
-        # The first time prepares the network; the second is like all others.
-        for _ in range(2):
-            began = time.perf_counter()
-            language = _DIALECTS[voice[0]][:2]
-            for _ in self.synthesize(
-                _FIRST_WORDS, voice=voice, language=language, speed=1.0, cancel=Cancellation()
-            ):
-                pass
-            self.pace = (time.perf_counter() - began) / len(_FIRST_WORDS)
+        configured = (voice.partition("/") for voice in self._context.configured.values())
+        wanted = {name for engine, _, name in configured if engine == self.name}
+        voices = sorted(wanted & self._files.keys()) or [next(iter(self._files))]
+        # The first time prepares the network; what is timed after it is like all others.
+        for voice in voices:
+            self._voice(voice, Cancellation())
+        began = time.perf_counter()
+        language = _DIALECTS[voices[0][0]][:2]
+        for _ in self.synthesize(
+            _FIRST_WORDS, voice=voices[0], language=language, speed=1.0, cancel=Cancellation()
+        ):
+            pass
+        self.pace = (time.perf_counter() - began) / len(_FIRST_WORDS)
 
     def synthesize(
         self, text: str, *, voice: str, language: str, speed: float, cancel: Cancellation
     ) -> Iterator[Voiced]:
         """Speak one clause or sentence; the network makes up to 510 phonemes at a time."""
-        if voice not in self._styles:
-            self._styles[voice] = load_styles(self._files[voice])
-        spelled = phonemize(text, _DIALECTS[voice[0]])
-        phonemes = "".join(symbol for symbol in spelled if symbol in SYMBOL_IDS)
+        phonemes = _spell(text, voice)
         if not any(map(str.isalpha, phonemes)):
             # Signs without a pronunciation: nothing to say, and no reason to break off a reply.
             yield Voiced(silence(_PAUSE_SECONDS, SAMPLE_RATE), [])
             return
-        chunks = split_phonemes(phonemes, MAX_TOKENS)
-        for index, chunk in enumerate(chunks):
-            if cancel.cancelled:
+        speaker = self._voice(voice, cancel)
+        for index, chunk in enumerate(split_phonemes(phonemes, MAX_TOKENS)):
+            if cancel.cancelled or speaker is None:
                 return
-            spoken = self._model.run(chunk, self._styles[voice], speed, cancel)
+            spoken = self._model.run(chunk, speaker.styles, speaker.silence, speed, cancel)
             if spoken is None:
                 return
             if index:
                 yield Voiced(silence(_PAUSE_SECONDS, SAMPLE_RATE), [])
             yield spoken
+
+    def _voice(self, name: str, cancel: Cancellation) -> "_Voice | None":
+        """Return a voice, which the first time says a word to itself; None if cancelled."""
+        if name not in self._known:
+            styles = load_styles(self._files[name])
+            quiet = self._model.silence(_spell(_TO_ITSELF, name), styles, cancel)
+            if quiet is None:
+                return None
+            self._known[name] = _Voice(styles, quiet)
+        return self._known[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    """What makes a voice: its style vectors, and what silence adds to its sound."""
+
+    styles: NDArray[np.float32]
+    silence: Silence
+
+
+def _spell(text: str, voice: str) -> str:
+    """Return a text in the phonemes that the network knows."""
+    spelled = phonemize(text, _DIALECTS[voice[0]])
+    return "".join(symbol for symbol in spelled if symbol in SYMBOL_IDS)
 
 
 def split_phonemes(phonemes: str, limit: int) -> list[str]:
