@@ -58,6 +58,8 @@ class Prefill:
         self._read_words = 0
         self._reading: asyncio.Task[None] | None = None
         self._guess: Guess | None = None
+        # Of guesses that were wrong, until they are over.
+        self._dropped: set[asyncio.Task[Any]] = set()
         self._right: deque[bool] = deque(maxlen=_REMEMBERED)
         self._answers = 0
         self._seconds = float("inf")
@@ -111,6 +113,7 @@ class Prefill:
         right = self._guess is not None and self._guess.settle(text)
         if self._guess:
             self._right.append(right)
+            self._dropped.update(() if right else self._guess.running)
         if right and self._guess:
             return self._guess.verdict
         self._guess = self._guess_at(text, read_on=False) if self._verdict_pays() else None
@@ -151,7 +154,8 @@ class Prefill:
     def _running(self) -> list[asyncio.Task[Any]]:
         reading = self._reading
         running: list[asyncio.Task[Any]] = [reading] if reading and not reading.done() else []
-        return [*running, *(self._guess.running if self._guess else ())]
+        self._dropped = {task for task in self._dropped if not task.done()}
+        return [*running, *self._dropped, *(self._guess.running if self._guess else ())]
 
     def _suppose(self, text: str) -> None:
         """Take it that the caller stops now."""
@@ -159,6 +163,7 @@ class Prefill:
             return
         if self._guess:
             self._guess.drop()
+            self._dropped.update(self._guess.running)
         # What is read for one that is wrong has to end before anything else is read.
         mostly_right = 2 * sum(self._right) >= len(self._right)
         self._guess = self._guess_at(text, read_on=mostly_right)

@@ -77,6 +77,11 @@ def test_it_is_left_without_a_look_at_the_words_where_another_is_certain(
     assert chosen(0.99, request(seconds, settled=settled)) == ["fr"]
 
 
+def test_a_language_that_is_not_possible_is_left() -> None:
+    asked = Request(np.zeros(0, np.float32), 2.0, current="it", candidates=("en", "fr"))
+    assert chosen(0.99, asked) == ["fr"]
+
+
 @pytest.mark.parametrize(("french", "seconds"), [(0.25, 2.0), (0.6, 2.0), (0.9, 2.0), (0.99, 0.6)])
 def test_in_doubt_the_words_are_heard_in_both(french: float, seconds: float) -> None:
     assert chosen(french, request(seconds)) == ["en", "fr"]

@@ -80,6 +80,15 @@ async def read_all(prefill: Prefill) -> None:
         pass
 
 
+async def judged(prefill: Prefill, text: str) -> None:
+    """Have words judged, and the rest read."""
+    judging = prefill.judge(text)
+    assert judging
+    async with asyncio.timeout(5):
+        assert await judging == pytest.approx(0.75)
+    await read_all(prefill)
+
+
 async def asked(server: Server) -> None:
     async with asyncio.timeout(5):
         await server.asked.wait()
@@ -162,11 +171,7 @@ async def test_what_is_heard_is_judged_and_read_to_its_end_before_it_is_certain(
         await ready_to_judge(prefill, server)
         prefill.hear("Can you name one animal?")
         await requests(server, 2)
-        judging = prefill.judge("Can you name one animal?")
-        assert judging
-        async with asyncio.timeout(5):
-            assert await judging == pytest.approx(0.75)
-        await read_all(prefill)
+        await judged(prefill, "Can you name one animal?")
         assert server.prompts == [
             "<user>Can you name one animal",
             "<user>Can you name one animal?</><assistant>",
@@ -262,12 +267,20 @@ async def test_an_answer_that_is_late_anyway_waits_for_no_verdict() -> None:
         # One that is there already is taken all the same.
         prefill.hear("Can you name one animal")
         await requests(server, 1)
-        judging = prefill.judge("Can you name one animal?")
-        assert judging
-        async with asyncio.timeout(5):
-            assert await judging == pytest.approx(0.75)
-        await read_all(prefill)
+        await judged(prefill, "Can you name one animal?")
         assert prefill.judge("Can you name one apple?") is None
+
+
+async def test_a_wrong_guess_does_not_outlive_the_call() -> None:
+    async with prefilling(verdict_pays=False) as (prefill, server):
+        await ready_to_judge(prefill, server)
+        server.answer.clear()
+        prefill.hear("Can you name one animal")
+        await requests(server, 1)
+        assert prefill.judge("Can you name one apple?") is None
+        assert prefill._running, "it is on its way out"
+        await read_all(prefill)
+        assert not prefill._running
 
 
 async def test_an_answer_comes_after_the_verdict() -> None:

@@ -82,7 +82,9 @@ def choose(scores: dict[str, float], request: Request) -> list[Choice]:
     among = {code: scores.get(f"<|{code}|>", 0.0) for code in request.candidates}
     total = sum(among.values()) or 1.0
     best_other = max((code for code in among if code != request.current), key=among.__getitem__)
-    current, other = (Choice(code, among[code] / total) for code in (request.current, best_other))
+    current, other = (
+        Choice(code, among.get(code, 0.0) / total) for code in (request.current, best_other)
+    )
     if current.probability >= _SURE_PROBABILITY:
         return [current]
     needed = _SURE_PROBABILITY if request.draft else _CERTAIN_PROBABILITY
