@@ -64,7 +64,8 @@ async def slow(
                 content = await asyncio.to_thread((models(name) / file.name).read_bytes)
                 path = hub.add_hub_file(entry, file, content)
                 if file.size > 50_000_000:
-                    fault = Fault(hold_after=file.size // 2, trickle=0.5)
+                    # What `up` has begun to fetch, the engine goes on with, in another answer.
+                    fault = Fault(hold_at=file.size // 2, trickle=0.5)
                     faults[name] = hub.faults[path] = fault
         llm = await resources.enter_async_context(run_llm(ANSWERS))
         stack = launch(

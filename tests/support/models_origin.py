@@ -30,7 +30,8 @@ class Fault:
     """What goes wrong with one path.
 
     Attributes:
-        hold_after: Bytes after which the answer waits for ``release``.
+        hold_after: Bytes after which an answer waits for ``release``.
+        hold_at: Byte of the content before which any answer does, wherever it began.
         trickle: While it waits, a piece is sent each so many seconds, as on a slow line.
         release: Lets it go on.
         reached: Set when it waits.
@@ -42,6 +43,7 @@ class Fault:
     """
 
     hold_after: int | None = None
+    hold_at: int | None = None
     trickle: float | None = None
     release: asyncio.Event = field(default_factory=asyncio.Event)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,9 +59,15 @@ class Fault:
         self.reached.clear()
         release.set()
 
-    async def hold(self, sent: int) -> None:
-        """Wait if it is time to."""
-        if self.hold_after is not None and sent >= self.hold_after:
+    async def hold(self, position: int, sent: int) -> None:
+        """Wait if it is time to.
+
+        Args:
+            position: Byte of the content that is sent next.
+            sent: How many this answer has brought.
+        """
+        limits = ((sent, self.hold_after), (position, self.hold_at))
+        if any(limit is not None and come >= limit for come, limit in limits):
             self.reached.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.trickle):
@@ -176,7 +184,7 @@ class Origin:
         seen = Request(request.path, first, request.headers.get("Authorization"))
         self.requests.append(seen)
         if fault.status:
-            await fault.hold(0)
+            await fault.hold(0, 0)
             return web.Response(status=fault.status, headers=fault.headers)
         if request.path not in self.content:
             return web.Response(status=404)
@@ -192,7 +200,7 @@ class Origin:
             response.content_length = len(content) - first
         await response.prepare(request)
         for position in range(first, len(content), self.chunk):
-            await fault.hold(seen.sent)
+            await fault.hold(position, seen.sent)
             if fault.cut and fault.release.is_set():
                 assert request.transport
                 request.transport.close()
