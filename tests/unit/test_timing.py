@@ -13,7 +13,6 @@ from livekit.plugins.local.engine.timing.sounds import effort
 from livekit.plugins.local.engine.timing.transcripts import Transcripts
 from livekit.plugins.local.engine.tts.audio import voiced
 from livekit.plugins.local.engine.tts.base import Phoneme
-from livekit.plugins.local.engine.tts.onnx_graph import blend, cut_open, made, made_by, with_output
 from numpy.typing import NDArray
 
 pytestmark = pytest.mark.unit
@@ -187,44 +186,3 @@ def test_long_and_stressed_vowels_take_longer() -> None:
 
 def test_words_keep_what_follows_them() -> None:
     assert split_words("Hello,  world !") == ["Hello,  ", "world ", "!"]
-
-
-def test_an_output_is_added_to_a_network() -> None:
-    # ModelProto.graph is field 7, GraphProto.output 12, ValueInfoProto.name 1.
-    assert (
-        with_output(b"network", "abc") == b"network" + bytes([0x3A, 7, 0x62, 5, 0x0A, 3]) + b"abc"
-    )
-
-
-NODE = bytes([0x12, 3]) + b"abc"
-CONSUMER = bytes([0x0A, 3]) + b"abc"
-
-
-def test_a_network_is_cut_open_at_a_tensor() -> None:
-    # NodeProto.output is field 2; GraphProto.input 11; ValueInfoProto.type 2, TypeProto.tensor_type
-    # 1, elem_type 1: floats.
-    new_input = bytes([0x3A, 13, 0x5A, 11, 0x0A, 3]) + b"abc" + bytes([0x12, 4, 0x0A, 2, 8, 1])
-    made_there = bytes([0x12, 3]) + b"ab~"
-    assert cut_open(NODE + CONSUMER, ["abc"]) == with_output(
-        made_there + CONSUMER + new_input, made("abc")
-    )
-    with pytest.raises(ValueError, match="does not make abc"):
-        cut_open(CONSUMER, ["abc"])
-
-
-def test_something_is_added_to_a_tensor() -> None:
-    blended = blend(NODE + CONSUMER, ["abc"], "share")
-    # Two nodes: what was made times the share, and the sum under the old name.
-    times, plus = bytes([0x22, 3]) + b"Mul", bytes([0x22, 3]) + b"Add"
-    assert blended.index(bytes([0x12, 3]) + b"ab~") < blended.index(times) < blended.index(plus)
-    for takes in (b"ab~", b"share", b"ab^", b"ab+"):
-        assert bytes([0x0A, len(takes)]) + takes in blended
-    assert blended.count(NODE) == 1  # made by the sum alone
-
-
-def test_tensors_are_found_by_what_makes_them() -> None:
-    name = b"/decoder/block.1/norm/ReduceMean_2_output_0"
-    network = bytes([0x0A, len(name)]) + name + bytes([0x12, len(name)]) + name
-    other = b"/encoder/ReduceMean_output_0"
-    network += bytes([0x12, len(other)]) + other
-    assert made_by(network, "ReduceMean", "/decoder/") == [name.decode()]

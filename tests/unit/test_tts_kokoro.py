@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from livekit.plugins.local.engine.tts.base import EngineContext
 from livekit.plugins.local.engine.tts.kokoro import KokoroEngine, split_phonemes
-from livekit.plugins.local.engine.tts.kokoro_model import SYMBOL_IDS
+from livekit.plugins.local.engine.tts.kokoro_symbols import SYMBOL_IDS
 from livekit.plugins.local.errors import EngineError
 
 pytestmark = pytest.mark.unit

@@ -88,6 +88,7 @@ ENGINE = tuple(
         "faster-whisper": "faster_whisper",
         "av": "av",
         "huggingface-hub": "huggingface_hub",
+        "onnx": "onnx",
         "onnxruntime": "onnxruntime",
         "prometheus-client": "prometheus_client",
         "pydantic": "pydantic",

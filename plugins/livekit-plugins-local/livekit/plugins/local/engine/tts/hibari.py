@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from livekit.plugins.local.engine.tts.audio import silence, voiced
 from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Voiced
 from livekit.plugins.local.engine.tts.onnx_graph import with_output
@@ -44,10 +44,9 @@ class HibariEngine:
             from hibari.voices import voice_path
         except ImportError:
             raise HIBARI.error() from None
-        network = Path(voice_path(_VOICE, download_missing=False)).read_bytes()
-        self._hibari = hibari.Hibari(
-            voice=_VOICE, model=with_output(network, _DURATIONS), threads=1
-        )
+        network = onnx.load(voice_path(_VOICE, download_missing=False))
+        with_output(network, _DURATIONS)
+        self._hibari = hibari.Hibari(voice=_VOICE, model=network.SerializeToString(), threads=1)
         self._network = _Network(self._hibari.sess)
         self._hibari.sess = self._network
         self.version = hibari.__version__

@@ -10,14 +10,9 @@ import numpy as np
 from livekit.plugins.local.engine.tts.audio import silence
 from livekit.plugins.local.engine.tts.base import Cancellation, EngineContext, Voiced
 from livekit.plugins.local.engine.tts.espeak_program import espeak_path
-from livekit.plugins.local.engine.tts.kokoro_model import (
-    MAX_TOKENS,
-    SAMPLE_RATE,
-    SYMBOL_IDS,
-    KokoroModel,
-    Silence,
-    load_styles,
-)
+from livekit.plugins.local.engine.tts.kokoro_model import SAMPLE_RATE, KokoroModel, load_styles
+from livekit.plugins.local.engine.tts.kokoro_network import Norms
+from livekit.plugins.local.engine.tts.kokoro_symbols import MAX_TOKENS, SYMBOL_IDS
 from livekit.plugins.local.engine.tts.phonemes import phonemize
 from livekit.plugins.local.errors import EngineError
 from livekit.plugins.local.packages import KOKORO
@@ -55,7 +50,7 @@ class KokoroEngine:
 
     name = "kokoro"
     sample_rate = SAMPLE_RATE
-    version = "1.0-q8-2"
+    version = "1.0-q8-3"
 
     def __init__(self, context: EngineContext) -> None:
         self.pace = 0.0
@@ -129,7 +124,7 @@ class _Voice:
     """What makes a voice: its style vectors, and what silence adds to its sound."""
 
     styles: NDArray[np.float32]
-    silence: Silence
+    silence: Norms
 
 
 def _spell(text: str, voice: str) -> str:

@@ -1,127 +1,131 @@
 """ONNX networks that tell more than they were exported to tell, and can be run from the middle.
 
-Protobuf messages that follow one another are one message, and what is repeated in them adds up: a
-few bytes at the end change a network, without a parser.
+Nodes are added at the end, and what is not needed any more stays: ONNX Runtime puts them in order,
+and `part` leaves out the rest.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-# Numbers of fields: `graph` of ONNX's `ModelProto`; `node`, `input` and `output` of `GraphProto`;
-# `name` and `type` of `ValueInfoProto`, `tensor_type` of `TypeProto`; `input`, `output`, `name` and
-# `op_type` of `NodeProto`.
-_GRAPH = 7
-_NODE, _INPUT, _OUTPUT = 1, 11, 12
-_NAME, _TYPE, _TENSOR = 1, 2, 1
-_TAKES, _MAKES, _CALLED, _OPERATOR = 1, 2, 3, 4
-# `elem_type` of a tensor: 32-bit floating point numbers.
-_FLOATS = b"\x08\x01"
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 
-def with_output(network: bytes, tensor: str) -> bytes:
-    """Return a network that has an inner tensor as its last output.
+def with_output(network: ModelProto, tensor: str) -> None:
+    """Make an inner tensor the last output of a network.
 
     Args:
-        network: An ONNX file.
+        network: The network.
         tensor: Name of a tensor in it; ONNX Runtime finds out its shape.
     """
-    return network + _graph(_OUTPUT, _field(_NAME, tensor.encode()))
+    network.graph.output.append(ValueInfoProto(name=tensor))
 
 
-def cut_open(network: bytes, tensors: Iterable[str]) -> bytes:
-    """Return a network in two halves: what makes some tensors, and what is made of them.
+def cut_open(network: ModelProto, tensors: Iterable[str]) -> None:
+    """Cut a network in two halves: what makes some tensors, and what is made of them.
 
     Each becomes an input, and what was made for it the output `made` of its name.
 
     Args:
-        network: An ONNX file.
+        network: The network.
         tensors: Names of tensors of 32-bit floating point numbers in it.
 
     Raises:
         ValueError: The network makes no such tensor.
     """
-    parts = bytearray(network)
+    makers = makers_of(network)
     for tensor in tensors:
-        _rename(parts, tensor)
-        parts += _input(tensor) + _graph(_OUTPUT, _field(_NAME, made(tensor).encode()))
-    return bytes(parts)
+        _rename(makers, tensor)
+        _add_input(network, tensor)
+        with_output(network, made(tensor))
 
 
-def blend(network: bytes, tensors: Iterable[str], share: str) -> bytes:
-    """Return a network in which something is added to some tensors.
+def blend(network: ModelProto, tensors: Iterable[str], share: str) -> None:
+    """Let something be added to some tensors of a network.
 
     Each is what was made, the output `made` of its name, times the input `share`, plus the input
     `added` of its name: 1 and zeros leave the network as it was.
 
     Args:
-        network: An ONNX file.
+        network: The network.
         tensors: As for `cut_open`.
         share: Name of the new input, of shape ``(1,)``.
 
     Raises:
         ValueError: The network makes no such tensor.
     """
-    parts = bytearray(network) + _input(share)
+    makers = makers_of(network)
+    _add_input(network, share)
     for tensor in tensors:
-        _rename(parts, tensor)
-        kept = tensor[:-1] + "^"
-        parts += _node("Mul", (made(tensor), share), kept)
-        parts += _node("Add", (kept, added(tensor)), tensor)
-        parts += _input(added(tensor)) + _graph(_OUTPUT, _field(_NAME, made(tensor).encode()))
-    return bytes(parts)
+        _rename(makers, tensor)
+        kept = f"{tensor} kept"
+        network.graph.node.extend(
+            [
+                helper.make_node("Mul", [made(tensor), share], [kept]),
+                helper.make_node("Add", [kept, added(tensor)], [tensor]),
+            ]
+        )
+        _add_input(network, added(tensor))
+        with_output(network, made(tensor))
+
+
+def part(network: ModelProto, outputs: Sequence[str]) -> ModelProto:
+    """Return what of a network is needed for some of its tensors, as a network of its own.
+
+    Args:
+        network: The network.
+        outputs: Names of the tensors; ONNX Runtime finds out their shapes.
+    """
+    graph, makers = network.graph, makers_of(network)
+    wanted, needed = list(outputs), set[str]()
+    while wanted:
+        tensor = wanted.pop()
+        if tensor not in needed:
+            needed.add(tensor)
+            wanted += makers[tensor].input if tensor in makers else ()
+    found = ModelProto(ir_version=network.ir_version, opset_import=network.opset_import)
+    found.graph.name = graph.name
+    found.graph.node.extend(node for node in graph.node if needed.intersection(node.output))
+    found.graph.initializer.extend(each for each in graph.initializer if each.name in needed)
+    found.graph.input.extend(each for each in graph.input if each.name in needed)
+    found.graph.output.extend(ValueInfoProto(name=name) for name in outputs)
+    return found
 
 
 def made(tensor: str) -> str:
-    """Return another name of the same length, so that no length in the file changes."""
-    return tensor[:-1] + "~"
+    """Return the name of what the network has made for a tensor."""
+    return f"{tensor} made"
 
 
 def added(tensor: str) -> str:
     """Return the name of the input that is added to a tensor."""
-    return tensor[:-1] + "+"
+    return f"{tensor} added"
 
 
-def made_by(network: bytes, operator: str, inside: str) -> list[str]:
+def made_by(network: ModelProto, operator: str, inside: str) -> list[str]:
     """Return the tensors that operators of a kind make, by the names that PyTorch gives them.
 
     Args:
-        network: An ONNX file.
+        network: The network.
         operator: Its name, such as ``Add``.
         inside: The module, such as ``/decoder/``.
     """
-    names = rf"{re.escape(inside)}[\w./]*/{operator}(?:_\d+)?_output_0"
-    found = re.finditer(rb"\x12(.)(" + names.encode() + rb")", network, re.DOTALL)
-    return [each[2].decode() for each in found if each[1][0] == len(each[2])]
+    name = re.compile(rf"{re.escape(inside)}.*/{operator}(?:_\d+)?_output_0")
+    return [output for output in makers_of(network) if name.fullmatch(output)]
 
 
-def _rename(network: bytearray, tensor: str) -> None:
+def makers_of(network: ModelProto) -> dict[str, NodeProto]:
+    """Return the node that makes each tensor."""
+    return {output: node for node in network.graph.node for output in node.output}
+
+
+def _rename(makers: dict[str, NodeProto], tensor: str) -> None:
     """Give what makes a tensor another name for it; those that take it keep theirs."""
-    old = _field(_MAKES, tensor.encode())
-    at = network.find(old)
-    if at < 0:
+    if tensor not in makers:
         raise ValueError(f"the network does not make {tensor}")
-    network[at : at + len(old)] = _field(_MAKES, made(tensor).encode())
+    outputs = makers[tensor].output
+    outputs[list(outputs).index(tensor)] = made(tensor)
 
 
-def _input(name: str) -> bytes:
-    floats = _field(_TYPE, _field(_TENSOR, _FLOATS))
-    return _graph(_INPUT, _field(_NAME, name.encode()) + floats)
-
-
-def _node(operator: str, takes: Iterable[str], makes: str) -> bytes:
-    content = b"".join(_field(_TAKES, name.encode()) for name in takes)
-    content += _field(_MAKES, makes.encode()) + _field(_CALLED, makes.encode())
-    return _graph(_NODE, content + _field(_OPERATOR, operator.encode()))
-
-
-def _graph(kind: int, content: bytes) -> bytes:
-    return _field(_GRAPH, _field(kind, content))
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """Encode a field that has a length; its number is below 16."""
-    length, rest = bytearray(), len(content)
-    while rest > 127:
-        length.append(rest & 127 | 128)
-        rest >>= 7
-    return bytes([number << 3 | 2, *length, rest]) + content
+def _add_input(network: ModelProto, name: str) -> None:
+    shape_unknown = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+    network.graph.input.append(shape_unknown)
