@@ -37,11 +37,12 @@ class Process(Protocol):
 
 
 class Child:
-    """A process that leads a session, and so a process group, of its own.
+    """A process that leads a process group of its own.
 
     Ctrl-C in the terminal therefore reaches only its parent, which stops it in good order; and
     everything that it starts can be stopped with it. On Linux it gets SIGTERM when the parent
-    dies, however that happens.
+    dies, however that happens. It stays in the session of its parent: among sessions the cores are
+    shared equally, whatever each process would leave to the others (`agent.priority`).
 
     Attributes:
         last_line: The last line that it printed, or an empty string.
@@ -101,7 +102,7 @@ class Child:
             stdin=self._stdin,
             stdout=output,
             stderr=output,
-            start_new_session=True,
+            process_group=0,
             preexec_fn=_die_with_parent(),
         )
 

@@ -18,12 +18,15 @@ GIVE_WAY = """
 from agent.priority import give_way
 before = session()
 give_way(7)
-print(os.nice(0), before == session(), *session())
+print(os.nice(0), before == session(), os.sched_getscheduler(0) == os.SCHED_IDLE, *session())
 """
 
 
 def niceness(*, own_session: bool) -> tuple[int, bool, list[str]]:
-    """Return that of a process which gives way, whether its session's is as before, and that."""
+    """Return that of a process which gives way, whether its session's is as before, and that.
+
+    It must take only what others leave over.
+    """
     done = subprocess.run(
         [sys.executable, "-c", SHOW + GIVE_WAY],
         start_new_session=own_session,
@@ -32,7 +35,8 @@ def niceness(*, own_session: bool) -> tuple[int, bool, list[str]]:
         check=True,
         timeout=30,
     )
-    own, same, *session = done.stdout.split()
+    own, same, idle, *session = done.stdout.split()
+    assert idle == "True"
     return int(own), same == "True", session
 
 
