@@ -89,13 +89,14 @@ class LastWords:
         return True
 
     async def _told(self) -> float | None:
-        if self._verdict is None:
+        verdict = self._verdict  # the turn may be over before it is there
+        if verdict is None:
             return None
-        await asyncio.wait({self._verdict}, timeout=_PATIENCE)
-        if not self._verdict.done() or self._verdict.cancelled():
+        await asyncio.wait({verdict}, timeout=_PATIENCE)
+        if not verdict.done() or verdict.cancelled():
             return None
         # Whatever was wrong with it: an exception here would make the agent deaf.
-        if error := self._verdict.exception():
+        if error := verdict.exception():
             _log.error("what was said could not be judged", exc_info=error)
             return None
-        return self._verdict.result()
+        return verdict.result()

@@ -106,6 +106,18 @@ async def test_a_model_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPa
     model.ready.set()
 
 
+async def test_a_turn_that_ends_before_the_verdict_makes_nobody_deaf() -> None:
+    model = Model()
+    words = LastWords(model.judge)
+    assert await heard(words, PREFLIGHT, "Name an animal.") == [PREFLIGHT]
+    final = asyncio.create_task(heard(words, FINAL, "Name an animal."))
+    await asyncio.sleep(0)  # now it waits
+    words.turn_over()
+    model.ready.set()
+    assert await final == [FINAL]
+    assert words.completeness == 0.9
+
+
 async def test_a_judge_that_breaks_makes_nobody_deaf(caplog: pytest.LogCaptureFixture) -> None:
     model = Model()
     model.broken = True
