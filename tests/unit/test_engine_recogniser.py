@@ -1,5 +1,6 @@
 """What a model is told about an utterance, and what becomes of the times of its words."""
 
+import asyncio
 from collections.abc import AsyncIterator, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from livekit.plugins.local.engine.scheduler import Priority, Scheduler
+from livekit.plugins.local.engine.scheduler import Job, Priority, Scheduler
 from livekit.plugins.local.engine.stt import stream as stream_module
 from livekit.plugins.local.engine.stt.base import Request, Samples, Transcription, Word
 from livekit.plugins.local.engine.stt.recogniser import Recogniser
@@ -109,6 +110,33 @@ async def test_audio_that_is_no_audio_fails_alone(recogniser: Recogniser) -> Non
         recogniser.submit(Priority.FINAL, bad)
     assert failure.value.code == "bad_request"
     assert (await recogniser.submit(Priority.FINAL, good).result).text == "words"
+
+
+async def test_an_interim_is_wanted_until_something_urgent_waits(
+    recogniser: Recogniser, model: RichModel
+) -> None:
+    audio = Request(np.zeros(1600, np.float32), 0.1, "en", ("en",))
+    loop = asyncio.get_running_loop()
+    urgent: list[Job[Transcription]] = []
+    wanted: list[bool] = []
+
+    async def submit() -> Job[Transcription]:
+        return recogniser.submit(Priority.SPECULATIVE, audio)
+
+    def hear(requests: Sequence[Request]) -> list[Transcription]:
+        (request,) = requests
+        wanted.append(request.wanted())
+        if not urgent:
+            # As a caller would while the interim is on the model's thread.
+            urgent.append(asyncio.run_coroutine_threadsafe(submit(), loop).result(10))
+            wanted.append(request.wanted())
+        return [model.answer]
+
+    model.transcribe_batch = hear  # type: ignore[method-assign]
+    await recogniser.submit(Priority.INTERIM, audio).result
+    await urgent[0].result
+    # The interim before and after, and what was urgent.
+    assert wanted == [True, False, True]
 
 
 async def test_words_have_their_place_in_the_stream(

@@ -146,6 +146,23 @@ def test_the_doubtful_one_of_a_batch_is_heard_alone(
     assert [shape[0] for shape in fake.shapes] == [2, 1]
 
 
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_what_nobody_wants_any_more_is_given_up_between_two_steps(
+    ear: WhisperRecogniser, fake: FakeModel, steps: int
+) -> None:
+    answers = iter([True] * steps + [False])
+    both = {"candidates": ("en", "fr")}
+    unwanted = speech(1, draft=True, wanted=lambda: next(answers), **both)
+    with pytest.raises(EngineError, match="more urgent") as given_up:
+        ear.transcribe_batch([unwanted])
+    assert given_up.value.retryable
+    assert len(fake.shapes) == (steps > 0)
+    assert (fake.detections, fake.asked) == (steps > 1, [])
+    # Somebody wants one of them.
+    unwanted = speech(1, draft=True, wanted=lambda: False, **both)
+    assert len(ear.transcribe_batch([unwanted, speech(1, draft=True, **both)])) == 2
+
+
 def test_key_terms_come_before_the_text_and_leave_room_for_it(
     ear: WhisperRecogniser, fake: FakeModel
 ) -> None:

@@ -127,6 +127,11 @@ class Waiting:
         """Return the job that would be served last."""
         return max(self._jobs, key=_rank, default=None)
 
+    @property
+    def urgent(self) -> bool:
+        """Whether there is anything but interims; may be asked from any thread."""
+        return any(job.priority is not Priority.INTERIM for job in tuple(self._jobs))
+
     def ahead(self, priority: Priority) -> int:
         """How many jobs would be served before a new one."""
         return sum(job.priority <= priority for job in self._jobs)

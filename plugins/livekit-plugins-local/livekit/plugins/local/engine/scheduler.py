@@ -2,9 +2,9 @@
 
 The model does one thing at a time, on a thread of its own. What waits goes by priority, then to
 the call that was served longest ago. The next job never waits for others to come; those that are
-there already and fit share its call to the model. Running work cannot be stopped: when it takes
-too long, its callers are told, the rest is refused, and the model gets a new thread if it does not
-come back.
+there already and fit share its call to the model. Running work cannot be stopped, though an interim
+may stop by itself when something more `urgent` waits: when it takes too long, its callers are told,
+the rest is refused, and the model gets a new thread if it does not come back.
 """
 
 import asyncio
@@ -59,6 +59,11 @@ class Scheduler:
     def depth(self) -> int:
         """How many jobs wait."""
         return len(self._waiting)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether anything but interims waits; may be asked from any thread."""
+        return self._waiting.urgent
 
     @property
     def load(self) -> float:

@@ -1,6 +1,6 @@
 """What a recognition model is to the rest of the engine."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -68,6 +68,8 @@ class Request:
         draft: Nobody relies on the result: no second attempt when it looks wrong.
         keyterms: Names and words to expect.
         words: Whether the times of the words are wanted.
+        wanted: Asked from the model's thread between two steps of the work, which may be given up
+            when it is wanted no more.
     """
 
     audio: Samples
@@ -79,6 +81,7 @@ class Request:
     draft: bool = False
     keyterms: tuple[str, ...] = ()
     words: bool = False
+    wanted: Callable[[], bool] = lambda: True
 
 
 class SpeechModel(Protocol):

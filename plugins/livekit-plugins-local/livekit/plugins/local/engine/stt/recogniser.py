@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -59,6 +59,9 @@ class Recogniser:
         require_languages(self.model, request.candidates)
         if not np.isfinite(request.audio).all():
             raise EngineError("bad_request", "The audio holds values that are not numbers.")
+        if priority is Priority.INTERIM:
+            scheduler = self.scheduler
+            request = replace(request, wanted=lambda: not scheduler.urgent)
         return self.scheduler.submit(
             priority, self._work(request), caller=caller, patience=patience
         )

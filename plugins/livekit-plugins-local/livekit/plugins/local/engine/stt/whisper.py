@@ -168,8 +168,11 @@ class WhisperRecogniser:
         ]
 
     def _attempt(self, requests: Sequence[Request], context: int) -> list[_Decoded]:
+        self._go_on(requests)
         encoded = self._encode([request.audio for request in requests], context)
+        self._go_on(requests)
         choices = self._detect(encoded, requests)
+        self._go_on(requests)
         decoded = self._decode(encoded, requests, [likely for likely, *_ in choices])
         for at, (request, (_, *others)) in enumerate(zip(requests, choices, strict=True)):
             for other in others:
@@ -182,6 +185,17 @@ class WhisperRecogniser:
         if requests[0].words:
             decoded = [self._aligned(decoded[0], requests[0], encoded)]
         return decoded
+
+    def _go_on(self, requests: Sequence[Request]) -> None:
+        """Give up what nobody wants: a step cannot be stopped, but the next need not be made.
+
+        Raises:
+            EngineError: Nobody wants any of it.
+        """
+        if not any(request.wanted() for request in requests):
+            metrics.DROPPED.labels(self.name, "gave_way").inc()
+            reason = "The speech engine had something more urgent to do."
+            raise EngineError("overloaded", reason, retryable=True)
 
     def _decode(
         self, encoded: StorageView, requests: Sequence[Request], choices: Sequence[Choice]
