@@ -12,6 +12,7 @@ from agent.call.instructions import instructions
 from agent.call.last_words import LastWords, is_understood
 from agent.call.phrases import apology
 from agent.call.turn_taking import verdict_pays
+from agent.call.unfailing import unfailing
 from agent.llm.llama import LlamaServer
 from agent.llm.prefill import Prefill
 from agent.receipts.nodes import Nodes
@@ -66,14 +67,19 @@ class Assistant(Agent):
         heard = self._nodes.audio(audio)
         async with aclosing(Agent.default.stt_node(self, heard, model_settings)) as events:
             async for event in events:
-                self._nodes.transcribed(event)
-                if is_understood(event):
-                    self._give_way()
-                elif self.session.agent_state == "listening":
-                    self.last_words.interim(event)
-                async with aclosing(self.last_words.weigh(event)) as weighed:
+                async with aclosing(unfailing(event, self._heard(event))) as weighed:
                     async for each in weighed:
                         yield each
+
+    async def _heard(self, event: stt.SpeechEvent) -> AsyncGenerator[stt.SpeechEvent, None]:
+        self._nodes.transcribed(event)
+        if is_understood(event):
+            self._give_way()
+        elif self.session.agent_state == "listening":
+            self.last_words.interim(event)
+        async with aclosing(self.last_words.weigh(event)) as weighed:
+            async for each in weighed:
+                yield each
 
     def _give_way(self) -> None:
         """Stop speaking for a caller whose words are known.
