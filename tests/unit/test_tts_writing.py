@@ -82,12 +82,6 @@ def test_a_phrase_after_which_there_would_be_silence_is_not_said() -> None:
     assert written(SENTENCE, SLOW, begun=True, tokens_per_second=4) == [PHRASE]
 
 
-def test_a_breath_after_a_short_phrase_does_not_matter() -> None:
-    sentence = "La couleur obtenue en melangeant"
-    assert written(sentence, SLOW, begun=False, tokens_per_second=12) == ["La couleur obtenue"]
-    assert written(sentence, SLOW, begun=False, tokens_per_second=9) == []
-
-
 def test_a_short_answer_is_said_before_it_is_known_to_be_all() -> None:
     assert written("Paris.", FAST, begun=False, tokens_per_second=20) == ["Paris."]
 

@@ -13,8 +13,6 @@ _SLOW_SECONDS = 0.15
 _LONG_SECONDS = 0.4
 # What must have been written and made by the end of the first phrase, in characters.
 _NEXT_CHARACTERS = 25
-# Nobody notices who takes a breath between two phrases.
-_BREATH_SECONDS = 0.25
 
 
 class Writing:
@@ -80,5 +78,4 @@ class Writing:
             return False
         writing = _NEXT_CHARACTERS * seconds / self._characters
         speaking = pace * (_NEXT_CHARACTERS + OVERHEAD)
-        said = len(phrase) / CHARACTERS_PER_SECOND
-        return writing + speaking <= said + _BREATH_SECONDS
+        return writing + speaking <= len(phrase) / CHARACTERS_PER_SECOND
