@@ -91,11 +91,11 @@ async def test_what_can_be_afforded_depends_on_the_audio_in_hand() -> None:
     playback = Playback()
     assert playback.affords(0.0) == float("inf")
     # The first part of a reply is there within 0.4 s, if it can be cut so short.
-    assert playback.affords(0.01) == pytest.approx(20, abs=1)
+    assert playback.affords(0.01) == pytest.approx(30, abs=1)
     playback.play(bytes(2 * 24_000 * 3))
     assert playback.affords(0.0) == float("inf")
-    # Twenty characters' time goes into the clause's beginning.
-    assert playback.affords(0.1) == pytest.approx(10, abs=1)
+    # Ten characters' time goes into the clause's beginning.
+    assert playback.affords(0.1) == pytest.approx(20, abs=1)
     assert playback.affords(10.0) < 0
 
 

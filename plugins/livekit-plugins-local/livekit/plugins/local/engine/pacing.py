@@ -8,7 +8,7 @@ from math import inf
 from livekit.plugins.local.engine.text.cutting import cut_short
 from livekit.plugins.local.protocol import TTS_SAMPLE_RATE
 
-OVERHEAD = 20
+OVERHEAD = 10
 """What a clause costs a neural voice before its first character, in characters."""
 
 _SHORTEST_SECONDS = 0.4

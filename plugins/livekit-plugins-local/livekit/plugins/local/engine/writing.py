@@ -13,6 +13,8 @@ _SLOW_SECONDS = 0.15
 _LONG_SECONDS = 0.4
 # What must have been written and made by the end of the first phrase, in characters.
 _NEXT_CHARACTERS = 25
+# By how much the estimates are too low now and then.
+_MARGIN_SECONDS = 0.15
 
 
 class Writing:
@@ -78,4 +80,5 @@ class Writing:
             return False
         writing = _NEXT_CHARACTERS * seconds / self._characters
         speaking = pace * (_NEXT_CHARACTERS + OVERHEAD)
-        return writing + speaking <= len(phrase) / CHARACTERS_PER_SECOND
+        said = len(phrase) / CHARACTERS_PER_SECOND
+        return writing + speaking + _MARGIN_SECONDS <= said
