@@ -5,7 +5,13 @@ from pathlib import Path
 import numpy as np
 from livekit.plugins.local.engine.tts.audio import voiced
 from livekit.plugins.local.engine.tts.base import Cancellation, Voiced
-from livekit.plugins.local.engine.tts.kokoro_network import KokoroNetwork, Norms, Plan, is_variance
+from livekit.plugins.local.engine.tts.kokoro_network import (
+    KokoroNetwork,
+    Norms,
+    Plan,
+    Scaling,
+    is_variance,
+)
 from livekit.plugins.local.engine.tts.kokoro_symbols import MAX_TOKENS, SYMBOL_IDS
 from numpy.typing import NDArray
 
@@ -62,7 +68,7 @@ class KokoroModel:
         frames = audible(plan)
         share = len(frames) / len(plan.frames)
         counted = {name: (1.0 - share) * quiet for name, quiet in silence.items()}
-        samples = self._network.sound(plan, frames, cancel, share, counted)
+        samples = self._network.sound(plan, frames, cancel, Scaling(share, counted))
         if samples is None:
             return None
         edges = np.cumsum(plan.durations).clip(frames.start, frames.stop)
@@ -96,7 +102,7 @@ class KokoroModel:
         if whole is None:
             return None
         heard = audible(plan)
-        alone = self._network.norms(plan, heard, cancel, 0.0, whole)
+        alone = self._network.norms(plan, heard, cancel, Scaling(0.0, whole))
         if alone is None:
             return None
         quiet: dict[str, NDArray[np.float32]] = {}

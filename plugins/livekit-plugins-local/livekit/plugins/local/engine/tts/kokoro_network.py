@@ -1,9 +1,8 @@
 """The Kokoro-82M v1.0 network (Apache-2.0) in two halves, run with ONNX Runtime."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,21 @@ _SHARE = "share"
 Norms = Mapping[str, NDArray[np.float32]]
 """Means and variances of all frames, by their names in the network."""
 
-_NOTHING: Norms = MappingProxyType({})
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """By what a sound is scaled: by its own means and variances, unless told otherwise.
+
+    Attributes:
+        share: By what those are multiplied.
+        more: What is added to them then.
+    """
+
+    share: float = 1.0
+    more: Norms = field(default_factory=dict)
+
+
+_ITS_OWN = Scaling()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +124,7 @@ class KokoroNetwork:
         return Plan(durations[0], sounds, pitch, loudness, style)
 
     def sound(
-        self,
-        plan: Plan,
-        frames: range,
-        cancel: Cancellation,
-        share: float = 1.0,
-        more: Norms = _NOTHING,
+        self, plan: Plan, frames: range, cancel: Cancellation, scaling: Scaling = _ITS_OWN
     ) -> NDArray[np.float32] | None:
         """Make the sound of some frames.
 
@@ -124,8 +132,7 @@ class KokoroNetwork:
             plan: How it is to be.
             frames: Which frames of the plan.
             cancel: See `plan`.
-            share: By what their means and variances are multiplied before they scale the sound.
-            more: What is added to those then.
+            scaling: By what they are scaled.
 
         Returns:
             Samples, shape ``(samples,)``; None if cancelled.
@@ -133,20 +140,15 @@ class KokoroNetwork:
         Raises:
             EngineError: The network failed.
         """
-        outputs = self._sound([_WAVEFORM], plan, frames, share, more, cancel)
+        outputs = self._sound([_WAVEFORM], plan, frames, cancel, scaling)
         return None if outputs is None else outputs[0][0]
 
     def norms(
-        self,
-        plan: Plan,
-        frames: range,
-        cancel: Cancellation,
-        share: float = 1.0,
-        more: Norms = _NOTHING,
+        self, plan: Plan, frames: range, cancel: Cancellation, scaling: Scaling = _ITS_OWN
     ) -> Norms | None:
         """Return the means and variances of some frames; see `sound`."""
         names = self._norms
-        outputs = self._sound(list(map(made, names)), plan, frames, share, more, cancel)
+        outputs = self._sound(list(map(made, names)), plan, frames, cancel, scaling)
         return None if outputs is None else dict(zip(names, outputs, strict=True))
 
     def _sound(
@@ -154,9 +156,8 @@ class KokoroNetwork:
         outputs: list[str],
         plan: Plan,
         frames: range,
-        share: float,
-        more: Norms,
         cancel: Cancellation,
+        scaling: Scaling,
     ) -> list[NDArray[np.float32]] | None:
         here, halves = slice(frames.start, frames.stop), slice(2 * frames.start, 2 * frames.stop)
         nothing = np.zeros((1, 1, 1), np.float32)
@@ -165,10 +166,10 @@ class KokoroNetwork:
             _SOUNDS: np.ascontiguousarray(plan.sounds[:, :, here]),
             _PITCH: np.ascontiguousarray(plan.pitch[:, halves]),
             _LOUDNESS: np.ascontiguousarray(plan.loudness[:, halves]),
-            _SHARE: np.array([share], np.float32),
+            _SHARE: np.array([scaling.share], np.float32),
         }
         for name in self._norms:
-            inputs[added(name)] = more.get(name, nothing).astype(np.float32)
+            inputs[added(name)] = scaling.more.get(name, nothing).astype(np.float32)
         return _run(self._sounding, outputs, inputs, cancel)
 
 
